@@ -1,0 +1,18 @@
+namespace Silo.Contracts.Databases;
+
+/// <summary>The active databases of all silos; key 0. Asking never activates one and never counts as use.</summary>
+[Alias("silo.IActiveDatabasesGrain")]
+public interface IActiveDatabasesGrain : IGrainWithIntegerKey
+{
+    /// <summary>Every active database, by organization.</summary>
+    [Alias("list")]
+    Task<IReadOnlyList<DatabaseStatus>> List(CancellationToken cancellationToken);
+
+    /// <summary>One of them; null when it is not active.</summary>
+    [Alias("find")]
+    Task<DatabaseStatus?> Find(OrganizationId organization, CancellationToken cancellationToken);
+
+    /// <summary>Begins to put one away; false when it is not active.</summary>
+    [Alias("deactivate")]
+    Task<bool> Deactivate(OrganizationId organization, CancellationToken cancellationToken);
+}

@@ -1,0 +1,49 @@
+using Orleans.Concurrency;
+using Silo.Contracts.Contacts;
+
+namespace Silo.Contracts.Databases;
+
+/// <summary>
+/// One organization's database; the key is the <see cref="OrganizationId"/>. The first call restores it, and idleness puts it away.
+/// Reads run side by side; writes run one at a time. Every call may refuse with an <see cref="OrganizationException"/>:
+/// <see cref="OrganizationErrorCode.OrganizationNotFound"/>, <see cref="OrganizationErrorCode.DatabaseUnavailable"/> or
+/// <see cref="OrganizationErrorCode.TooManyRequests"/>, and what its own text names.
+/// </summary>
+[Alias("silo.IOrgDatabaseGrain")]
+public interface IOrgDatabaseGrain : IGrainWithStringKey
+{
+    /// <summary>A page: <c>{"items":[...],"nextCursor":...}</c>. A cursor that is not ours is <see cref="OrganizationErrorCode.InvalidRequest"/>.</summary>
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("list")]
+    ValueTask<JsonBytes> ListContacts(ContactListQuery query, CancellationToken cancellationToken);
+
+    /// <summary>The contact, or no text when there is none of this id.</summary>
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("get")]
+    ValueTask<JsonBytes> GetContact(string contactId, CancellationToken cancellationToken);
+
+    /// <summary>How many contacts there are: <c>{"count":n}</c>.</summary>
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("count")]
+    ValueTask<JsonBytes> CountContacts(CancellationToken cancellationToken);
+
+    /// <summary>Adds a contact whose fields keep <see cref="ContactRules"/>. <see cref="OrganizationErrorCode.ContactExists"/> when it is there.</summary>
+    /// <param name="fields">The contact.</param>
+    /// <param name="durability">What to wait for; null for the organization's own default.</param>
+    /// <param name="cancellationToken">Gives up waiting; a write that has begun is finished.</param>
+    [ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("create")]
+    ValueTask<ContactWritten> CreateContact(ContactFields fields, Durability? durability, CancellationToken cancellationToken);
+
+    /// <summary>Replaces a contact's fields. <see cref="OrganizationErrorCode.ContactNotFound"/>, <see cref="OrganizationErrorCode.ContactExists"/>.</summary>
+    [ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("replace")]
+    ValueTask<ContactWritten> ReplaceContact(string contactId, ContactFields fields, Durability? durability, CancellationToken cancellationToken);
+
+    /// <summary>Removes a contact. <see cref="OrganizationErrorCode.ContactNotFound"/>.</summary>
+    [ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("delete")]
+    ValueTask<ContactWritten> DeleteContact(string contactId, Durability? durability, CancellationToken cancellationToken);
+
+    /// <summary>Activates the database, if it is not active, and returns when it can serve.</summary>
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("warm")]
+    Task Warm(CancellationToken cancellationToken);
+
+    /// <summary>Flushes, stops replication and deletes the local file as soon as the running calls are done.</summary>
+    [ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("deactivate")]
+    Task Deactivate(CancellationToken cancellationToken);
+}

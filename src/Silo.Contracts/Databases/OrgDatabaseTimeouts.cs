@@ -1,0 +1,11 @@
+namespace Silo.Contracts.Databases;
+
+/// <summary>How long callers wait for <see cref="IOrgDatabaseGrain"/>.</summary>
+public static class OrgDatabaseTimeouts
+{
+    /// <summary>
+    /// hh:mm:ss. Any call may be the first one and wait for a restore, so this is above the silo's time limit of an activation
+    /// (<c>Database:ActivationTimeout</c>, at most 2 minutes): the caller then sees the silo's own refusal and not a bare time-out.
+    /// </summary>
+    public const string Call = "00:02:30";
+}

@@ -1,0 +1,2 @@
+// Grows with the issue that this commit begins.
+return 0;
