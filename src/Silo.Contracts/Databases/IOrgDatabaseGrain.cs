@@ -5,7 +5,7 @@ namespace Silo.Contracts.Databases;
 
 /// <summary>
 /// One organization's database; the key is the <see cref="OrganizationId"/>. The first call restores it, and idleness puts it away.
-/// Reads run side by side; writes run one at a time. Every call may refuse with an <see cref="OrganizationException"/>:
+/// Reads run side by side; writes take their turns inside, so that one that waits for the bucket holds up no other. Every call may refuse with an <see cref="OrganizationException"/>:
 /// <see cref="OrganizationErrorCode.OrganizationNotFound"/>, <see cref="OrganizationErrorCode.DatabaseUnavailable"/> or
 /// <see cref="OrganizationErrorCode.TooManyRequests"/>, and what its own text names.
 /// </summary>
@@ -28,15 +28,15 @@ public interface IOrgDatabaseGrain : IGrainWithStringKey
     /// <param name="fields">The contact.</param>
     /// <param name="durability">What to wait for; null for the organization's own default.</param>
     /// <param name="cancellationToken">Gives up waiting; a write that has begun is finished.</param>
-    [ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("create")]
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("create")]
     ValueTask<ContactWritten> CreateContact(ContactFields fields, Durability? durability, CancellationToken cancellationToken);
 
     /// <summary>Replaces a contact's fields. <see cref="OrganizationErrorCode.ContactNotFound"/>, <see cref="OrganizationErrorCode.ContactExists"/>.</summary>
-    [ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("replace")]
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("replace")]
     ValueTask<ContactWritten> ReplaceContact(string contactId, ContactFields fields, Durability? durability, CancellationToken cancellationToken);
 
     /// <summary>Removes a contact. <see cref="OrganizationErrorCode.ContactNotFound"/>.</summary>
-    [ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("delete")]
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("delete")]
     ValueTask<ContactWritten> DeleteContact(string contactId, Durability? durability, CancellationToken cancellationToken);
 
     /// <summary>Activates the database, if it is not active, and returns when it can serve.</summary>
