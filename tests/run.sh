@@ -108,7 +108,8 @@ run_tests() {
   shift 2
   [[ -t 1 ]] || ansi=off
   in_session "$program" --results-directory "$folder" --report-xunit-trx --report-xunit-trx-filename "$name.trx" \
-    --timeout "$time_limit_per_project" --ansi "$ansi" --progress off --show-stdout Failed --show-stderr Failed "$@"
+    --timeout "$time_limit_per_project" --ansi "$ansi" --progress off --show-stdout Failed --show-stderr Failed \
+    --print-max-enumerable-length 50 --print-max-string-length 1000 "$@"
   count $? "$folder/$name.trx"
 }
 
