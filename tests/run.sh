@@ -11,6 +11,7 @@ set -uo pipefail
 
 # Tests may need more of the machine: one line "command apt-package" each. A package is installed only if its command is missing.
 packages='
+git git
 npm npm
 pkill procps
 setsid util-linux
