@@ -1,0 +1,58 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+
+namespace Silo.Storage.Databases;
+
+/// <summary>How organizations' databases live on a silo. Section <c>Database</c>.</summary>
+public sealed class DatabaseOptions
+{
+    /// <summary>
+    /// Where the files are while they are in use (<c>{id}/{epoch}/org-{id}.db</c>). A local disk, of one silo only; it need not
+    /// survive the machine.
+    /// </summary>
+    [Required, RegularExpression("""^[^"\\$\n\r]+$""", ErrorMessage = "Database:DataDirectory must not contain quotes, backslashes, dollar signs or line ends.")]
+    public string DataDirectory { get; set; } = "/tmp/silo";
+
+    /// <summary>A database that had no request for this long is flushed and put away.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "7.00:00:00")]
+    public TimeSpan IdleTimeout { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>The longest that an activation (lease, restore, open) may take; then it is refused with <c>database_unavailable</c>.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:02:00")]
+    public TimeSpan ActivationTimeout { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>The longest that the last upload may take when a database is put away. A file that it fails for is kept.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:10:00")]
+    public TimeSpan FlushTimeout { get; set; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How many databases a silo holds at once; each costs a Litestream process. Beyond, activations are refused.</summary>
+    [Range(1, 100_000)]
+    public int MaxActive { get; set; } = 1_000;
+
+    /// <summary>How many activations (lease, restore, open) a silo does at once; further ones wait.</summary>
+    [Range(1, 1_000)]
+    public int MaxConcurrentActivations { get; set; } = 8;
+
+    /// <summary>How many reads of one database run side by side; each keeps a connection.</summary>
+    [Range(1, 64)]
+    public int MaxReaders { get; set; } = 4;
+
+    /// <summary>How many reads of one database may wait; beyond, <c>too_many_requests</c>.</summary>
+    [Range(1, 100_000)]
+    public int MaxWaitingReads { get; set; } = 1_000;
+
+    /// <summary>How many writes of one database may wait; beyond, <c>too_many_requests</c>.</summary>
+    [Range(1, 100_000)]
+    public int MaxWaitingWrites { get; set; } = 1_000;
+
+    /// <summary>The wait before the next attempt after a failed activation: doubled each time, from this.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.100", "00:10:00")]
+    public TimeSpan RetryBackoff { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>The longest wait before the next attempt.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
+    public TimeSpan MaxRetryBackoff { get; set; } = TimeSpan.FromSeconds(30);
+}
+
+[OptionsValidator]
+internal sealed partial class DatabaseOptionsValidator : IValidateOptions<DatabaseOptions>;

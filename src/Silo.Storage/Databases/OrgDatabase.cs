@@ -1,0 +1,238 @@
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
+using Silo.Contracts;
+using Silo.Contracts.Contacts;
+using Silo.Storage.Contacts;
+using Silo.Storage.Gcs;
+using Silo.Storage.Litestream;
+using Silo.Storage.Sqlite;
+
+namespace Silo.Storage.Databases;
+
+/// <summary>
+/// One organization's database while it is active: the file, its one writer, its readers, and the Litestream that copies it.
+/// <see cref="OrgDatabaseOpening"/> makes it. Reads run side by side and never wait for a write; writes run one at a time.
+/// </summary>
+public sealed partial class OrgDatabase : IAsyncDisposable
+{
+    private const int DiskFull = 13; // SQLITE_FULL
+    private const int InputOutput = 10; // SQLITE_IOERR
+
+    private readonly OrgFiles _files;
+    private readonly OwnershipLease _lease;
+    private readonly ContactReaderPool _readers;
+    private readonly OrgWriter _writer;
+    private readonly ContactWriter _contacts;
+    private readonly CheckpointInterlock _interlock;
+    private readonly ReplicationTracker _tracker;
+    private readonly LitestreamSupervisor _litestream;
+    private readonly LitestreamOptions _litestreamOptions;
+    private readonly DatabaseOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Action _afterClose;
+    private readonly SemaphoreSlim _writeLock = new(1, 1);
+    private int _waitingWrites;
+    private long _highWater;
+    private volatile bool _closing;
+
+    internal OrgDatabase(
+        OrgFiles files, OwnershipLease lease, string replicaPath, OrgWriter writer, LitestreamRuntime runtime, DatabaseOptions options,
+        TimeProvider time, ILogger logger, Action closed)
+    {
+        _afterClose = closed;
+        _files = files;
+        _lease = lease;
+        _writer = writer;
+        _options = options;
+        _litestreamOptions = runtime.Options;
+        _time = time;
+        _logger = logger;
+        _highWater = OrgSchema.ReadHighWater(writer.Connection);
+        _readers = new ContactReaderPool(files.Database, options.MaxReaders, options.MaxWaitingReads);
+        _contacts = new ContactWriter(writer.Connection, time);
+        _interlock = new CheckpointInterlock(writer, runtime.Options, time);
+        _tracker = new ReplicationTracker(() => WalPosition.ReadSalt(files.Database + "-wal"), time);
+        _litestream = new LitestreamSupervisor(runtime, files, replicaPath, _tracker, lease, _highWater, time, logger);
+        _litestream.Start();
+    }
+
+    /// <summary>Whose database this is.</summary>
+    public OrganizationId Organization => _files.Organization;
+
+    /// <summary>Whether another owner has the organization; then this one only has to go.</summary>
+    public bool IsMoved => _litestream.Published.IsFaulted;
+
+    /// <summary>Whether every commit is in the bucket under the published generation.</summary>
+    public bool IsFlushed => _tracker.IsCaughtUp;
+
+    /// <summary>What is wrong, for an operator; null when nothing is.</summary>
+    public string? Problem => _litestream.Problem;
+
+    /// <summary>A page of contacts, newest first.</summary>
+    public ValueTask<JsonBytes> ListAsync(ContactListQuery query, CancellationToken cancellationToken) =>
+        _readers.ReadAsync(query, static (reader, q) => reader.List(q), cancellationToken);
+
+    /// <summary>One contact; no text when there is none of this id.</summary>
+    public ValueTask<JsonBytes> GetAsync(string id, CancellationToken cancellationToken) =>
+        _readers.ReadAsync(id, static (reader, i) => reader.Get(i), cancellationToken);
+
+    /// <summary>How many contacts there are.</summary>
+    public ValueTask<JsonBytes> CountAsync(CancellationToken cancellationToken) =>
+        _readers.ReadAsync(0, static (reader, _) => reader.Count(), cancellationToken);
+
+    /// <summary>Adds a contact.</summary>
+    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactExists"/>, or see <see cref="WriteAsync"/>.</exception>
+    public Task<CommittedContact> CreateAsync(ContactFields fields, CancellationToken cancellationToken) => WriteAsync(
+        contacts =>
+        {
+            var (id, contact) = contacts.Insert(fields);
+            return new CommittedContact(id, contact, 0);
+        }, cancellationToken);
+
+    /// <summary>Replaces a contact's fields.</summary>
+    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactNotFound"/>, <see cref="OrganizationErrorCode.ContactExists"/>, or see <see cref="WriteAsync"/>.</exception>
+    public Task<CommittedContact> ReplaceAsync(string id, ContactFields fields, CancellationToken cancellationToken) => WriteAsync(
+        contacts => contacts.Replace(id, fields) is { Utf8: not null } contact ? new CommittedContact(id, contact, 0) : throw NotFound(), cancellationToken);
+
+    /// <summary>Removes a contact.</summary>
+    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactNotFound"/>, or see <see cref="WriteAsync"/>.</exception>
+    public Task<CommittedContact> DeleteAsync(string id, CancellationToken cancellationToken) => WriteAsync(
+        contacts => contacts.Delete(id) ? new CommittedContact(id, default, 0) : throw NotFound(), cancellationToken);
+
+    /// <summary>Completes when the bucket holds a commit of this activation under the published generation.</summary>
+    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.DurabilityUnavailable"/>: not in time. The commit stays.</exception>
+    public async Task WaitReplicatedAsync(long commit, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(_litestreamOptions.ReplicatedWait);
+        try
+        {
+            await _tracker.WaitAsync(commit, limit.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new OrganizationException(
+                OrganizationErrorCode.DurabilityUnavailable,
+                $"The change is committed on the owning silo, but the bucket did not confirm it within {_litestreamOptions.ReplicatedWait.TotalSeconds:0} s. Do not send it again; it will be uploaded when the bucket can be reached.")
+            {
+                RetryAfter = TimeSpan.FromSeconds(5),
+            };
+        }
+    }
+
+    /// <summary>What the admin API shows.</summary>
+    public OrgDatabaseStatus Status() => new(
+        _litestream.Pid, _litestream.Restarts, Length(_files.Database), Length(_files.Database + "-wal"), _tracker.Lag, _tracker.LagBytes,
+        _tracker.LastUploadAt, _lease.Epoch, _litestream.PublishedGeneration, Problem);
+
+    /// <summary>Runs a change in its turn and takes note of where its commit ended.</summary>
+    /// <exception cref="OrganizationException">
+    /// <see cref="OrganizationErrorCode.TooManyRequests"/> when too many wait or the replica is too far behind;
+    /// <see cref="OrganizationErrorCode.DatabaseMoved"/> when another owner has the organization;
+    /// <see cref="OrganizationErrorCode.DatabaseUnavailable"/> when the disk refuses, or while the database is put away.
+    /// </exception>
+    private async Task<CommittedContact> WriteAsync(Func<ContactWriter, CommittedContact> change, CancellationToken cancellationToken)
+    {
+        if (Interlocked.Increment(ref _waitingWrites) > _options.MaxWaitingWrites)
+        {
+            Interlocked.Decrement(ref _waitingWrites);
+            throw new OrganizationException(OrganizationErrorCode.TooManyRequests, "Too many writes of this organization wait already.") { RetryAfter = TimeSpan.FromSeconds(1) };
+        }
+        try
+        {
+            await _writeLock.WaitAsync(cancellationToken);
+            try
+            {
+                if (_closing) throw Unavailable("The database is being put away.", null);
+                if (!_litestream.Published.IsCompletedSuccessfully) await WaitPublishedAsync(cancellationToken);
+                return await Task.Run(() => CommitAsync(change, cancellationToken), CancellationToken.None);
+            }
+            finally
+            {
+                _writeLock.Release();
+            }
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _waitingWrites);
+        }
+    }
+
+    private async Task<CommittedContact> CommitAsync(Func<ContactWriter, CommittedContact> change, CancellationToken cancellationToken)
+    {
+        await _interlock.WaitAsync(cancellationToken);
+        try
+        {
+            var done = change(_contacts);
+            return done with { Commit = NoteCommit() };
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode is DiskFull or InputOutput)
+        {
+            // SQLite has rolled the statement back; the file is as it was.
+            LogDiskRefused(Organization, e.Message);
+            throw Unavailable("The silo's disk refused the write; nothing was changed.", e);
+        }
+    }
+
+    private long NoteCommit()
+    {
+        var end = _writer.MeasureWal();
+        _interlock.Committed(end);
+        return _tracker.Committed(end);
+    }
+
+    /// <summary>
+    /// Before the first publication a killed silo's rows would be in no generation that the next owner restores, so a write waits
+    /// for it; but not for long, since a local write is promised on this machine first.
+    /// </summary>
+    private async Task WaitPublishedAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _litestream.Published.WaitAsync(_litestreamOptions.PublishWait, _time, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            LogUnpublishedWrite(Organization, _litestreamOptions.PublishWait.TotalSeconds);
+        }
+        catch (Exception e) when (e is HeadMovedException or HeadException)
+        {
+            throw new OrganizationException(OrganizationErrorCode.DatabaseMoved, "Another owner serves this organization now.", e) { RetryAfter = TimeSpan.FromSeconds(1) };
+        }
+    }
+
+    private static long Length(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
+
+    private static OrganizationException NotFound() => new(OrganizationErrorCode.ContactNotFound, "There is no contact of this id.");
+
+    private static OrganizationException Unavailable(string message, Exception? cause) =>
+        new(OrganizationErrorCode.DatabaseUnavailable, message, cause) { RetryAfter = TimeSpan.FromSeconds(1) };
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: the disk refused a write: {Problem}")]
+    private partial void LogDiskRefused(OrganizationId organization, string problem);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: a write went on although no generation is published after {Seconds} s")]
+    private partial void LogUnpublishedWrite(OrganizationId organization, double seconds);
+}
+
+/// <summary>A change of a contact and the number of its commit.</summary>
+/// <param name="Id">The contact's id.</param>
+/// <param name="Contact">The contact as it is now; no text after a deletion.</param>
+/// <param name="Commit">Its number in this activation, for <see cref="OrgDatabase.WaitReplicatedAsync"/>.</param>
+public readonly record struct CommittedContact(string Id, JsonBytes Contact, long Commit);
+
+/// <summary>What a database says of itself.</summary>
+/// <param name="LitestreamPid">Process id of its Litestream.</param>
+/// <param name="LitestreamRestarts">How often that was started again.</param>
+/// <param name="DatabaseBytes">Size of the file.</param>
+/// <param name="WalBytes">Size of its WAL.</param>
+/// <param name="Lag">Age of the oldest commit that the bucket has not confirmed.</param>
+/// <param name="LagBytes">WAL bytes that the bucket has not confirmed.</param>
+/// <param name="LastUploadAt">When it last confirmed anything.</param>
+/// <param name="Epoch">The owner's epoch.</param>
+/// <param name="Generation">The published generation.</param>
+/// <param name="Problem">What is wrong.</param>
+public sealed record OrgDatabaseStatus(
+    int? LitestreamPid, int LitestreamRestarts, long DatabaseBytes, long WalBytes, TimeSpan Lag, long LagBytes,
+    DateTimeOffset? LastUploadAt, long Epoch, string? Generation, string? Problem);

@@ -1,0 +1,207 @@
+using System.Collections.Concurrent;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Silo.Contracts;
+using Silo.Contracts.Organizations;
+using Silo.Storage.Gcs;
+using Silo.Storage.Litestream;
+using Silo.Storage.Sqlite;
+
+namespace Silo.Storage.Databases;
+
+/// <summary>
+/// Opens an organization's database: lease, restore of what the head names (or the file that a crash left here), proof, schema,
+/// Litestream. Whatever fails leaves no process, no half-open file and no second owner behind.
+/// </summary>
+public sealed partial class OrgDatabaseOpening
+{
+    private static readonly TimeSpan OrphanPoll = TimeSpan.FromMilliseconds(20);
+
+    private readonly ConcurrentDictionary<OrganizationId, byte> _open = new();
+    private readonly BucketClient _bucket;
+    private readonly HeadStore _heads;
+    private readonly LitestreamRuntime _litestream;
+    private readonly DatabaseOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly SemaphoreSlim _turns;
+
+    /// <summary>Made once per silo.</summary>
+    public OrgDatabaseOpening(
+        BucketClient bucket, HeadStore heads, LitestreamRuntime litestream, IOptions<DatabaseOptions> options, TimeProvider time, ILoggerFactory loggers)
+    {
+        _bucket = bucket;
+        _heads = heads;
+        _litestream = litestream;
+        _options = options.Value;
+        _time = time;
+        _logger = loggers.CreateLogger("Silo.Storage.Replication");
+        _turns = new SemaphoreSlim(_options.MaxConcurrentActivations, _options.MaxConcurrentActivations);
+    }
+
+    /// <summary>Opens the database of an organization whose rows live in SQLite.</summary>
+    /// <param name="organization">Its row of the catalog.</param>
+    /// <param name="owner">This activation.</param>
+    /// <param name="phases">Receives how long each phase took, in milliseconds.</param>
+    /// <param name="cancellationToken">Gives up; nothing stays open.</param>
+    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.DatabaseUnavailable"/>, whatever the cause, which is inside.</exception>
+    public async Task<OrgDatabase> OpenAsync(Organization organization, HeadOwner owner, ActivationPhases phases, CancellationToken cancellationToken)
+    {
+        if (!_open.TryAdd(organization.Id, 0))
+            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is still being put away on this silo.") { RetryAfter = TimeSpan.FromSeconds(1) };
+        OrgDatabase? opened = null;
+        try
+        {
+            await _turns.WaitAsync(cancellationToken);
+            try
+            {
+                phases.Done("queue");
+                return opened = await OpenInTurnAsync(organization, owner, phases, cancellationToken);
+            }
+            finally
+            {
+                _turns.Release();
+            }
+        }
+        catch (OperationCanceledException e)
+        {
+            LogFailed(organization.Id, $"not done after {phases}");
+            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The replica did not answer in time. Nothing is lost; try again.", e);
+        }
+        catch (Exception e) when (e is BucketException or HeadException or HeadMovedException or LitestreamException or ReplicaIncompleteException or SchemaException
+            or SqliteException or IOException or UnauthorizedAccessException)
+        {
+            LogFailed(organization.Id, e.Message);
+            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, Explain(e), e);
+        }
+        finally
+        {
+            if (opened is null) _open.TryRemove(organization.Id, out _);
+        }
+    }
+
+    private async Task<OrgDatabase> OpenInTurnAsync(Organization organization, HeadOwner owner, ActivationPhases phases, CancellationToken cancellationToken)
+    {
+        var replicaPath = organization.GcsReplicaPath ?? throw new HeadException(organization.Id, "the catalog names no replica path.");
+        var leftovers = OrgFiles.Find(_options.DataDirectory, organization.Id);
+        foreach (var left in leftovers) await EndOrphanAsync(left, cancellationToken);
+
+        var lease = await OwnershipLease.AcquireAsync(
+            organization.Id, owner, _heads, new UnpublishedReplica(_bucket, replicaPath, _logger), cancellationToken);
+        var files = new OrgFiles(_options.DataDirectory, organization.Id, lease.Epoch);
+        phases.Done("lease");
+
+        var writer = await Task.Run(() => ContinueLeftover(leftovers, lease, files), CancellationToken.None);
+        if (writer is null)
+        {
+            try
+            {
+                files.CreateFolder();
+                if (lease.Base is { } replica) await RestoreAsync(replicaPath, replica, files, cancellationToken);
+                phases.Done("restore");
+                writer = await Task.Run(() => OpenProven(files, lease), CancellationToken.None);
+            }
+            catch
+            {
+                // All of it came from the bucket, where it still is.
+                files.Delete();
+                throw;
+            }
+        }
+        var database = new OrgDatabase(files, lease, replicaPath, writer, _litestream, _options, _time, _logger, () => _open.TryRemove(organization.Id, out _));
+        phases.Done("open");
+        LogOpened(organization.Id, lease.Epoch, lease.Base?.Generation ?? "none", phases);
+        return database;
+    }
+
+    private async Task RestoreAsync(string replicaPath, ReplicaReference replica, OrgFiles files, CancellationToken cancellationToken)
+    {
+        var prefix = replica.Prefix(replicaPath);
+        // The names are read while Litestream restores: both only read, and a gap in the names condemns the result either way.
+        var complete = new ReplicaInventory(_bucket).CheckAsync(prefix, replica.Generation, cancellationToken);
+        var restored = _litestream.Restore.RunAsync(prefix, replica.Generation, files.Restoring, cancellationToken);
+        await Task.WhenAll(complete, restored);
+        File.Move(files.Restoring, files.Database);
+    }
+
+    /// <summary>Opens the file, and closes it again when it is not whole, of another organization, or shorter than the head says.</summary>
+    private static OrgWriter OpenProven(OrgFiles files, OwnershipLease lease)
+    {
+        var writer = new OrgWriter(files.Database);
+        try
+        {
+            if (lease.Base is not null && writer.Connection.Scalar<string>("PRAGMA quick_check(1)") is var check and not "ok")
+                throw new SchemaException($"The file of {lease.Organization} is damaged: {check}. Choose an older point of the replica.");
+            OrgSchema.Migrate(writer.Connection, lease.Organization);
+            var (found, expected) = (OrgSchema.ReadHighWater(writer.Connection), lease.Base?.HighWater ?? 0);
+            return found >= expected
+                ? writer
+                : throw new SchemaException($"The file of {lease.Organization} ends before the last commit that the bucket had (mark {found} of {expected}): objects of the replica are missing.");
+        }
+        catch
+        {
+            writer.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Goes on from the file that a crash left on this machine, if its owner was the last one: then it holds all that the bucket
+    /// has of it, and what was not uploaded any more. Files of other epochs are set aside.
+    /// </summary>
+    private OrgWriter? ContinueLeftover(IReadOnlyList<OrgFiles> leftovers, OwnershipLease lease, OrgFiles files)
+    {
+        OrgWriter? writer = null;
+        foreach (var left in leftovers)
+        {
+            if (!File.Exists(left.Database))
+            {
+                left.Delete(); // a restore that did not end
+            }
+            else if (writer is null && IsLastOwners(left, lease.Previous))
+            {
+                files.TakeOver(left);
+                try
+                {
+                    writer = OpenProven(files, lease);
+                    LogContinued(lease.Organization, left.Epoch, lease.Epoch);
+                }
+                catch (Exception e) when (e is SchemaException or SqliteException)
+                {
+                    LogSetAside(lease.Organization, left.Epoch, files.SetAside(_time.GetUtcNow()), e.Message);
+                }
+            }
+            else
+            {
+                LogSetAside(lease.Organization, left.Epoch, left.SetAside(_time.GetUtcNow()), "another owner went on without it");
+            }
+        }
+        return writer;
+    }
+
+    /// <summary>
+    /// The file's epoch is the head's; or the head's owner came to nothing before it published, and the file's epoch is what it
+    /// was to restore (it may be this silo itself, killed between the lease and taking the file over).
+    /// </summary>
+    private static bool IsLastOwners(OrgFiles left, OrganizationHead? head) =>
+        head is not null && (left.Epoch == head.Epoch || (head.State == HeadState.Acquiring && left.Epoch == head.Base?.Epoch));
+
+    /// <summary>Ends the Litestream of a silo that was killed: with the bucket out of reach it may hang for good.</summary>
+    private async Task EndOrphanAsync(OrgFiles left, CancellationToken cancellationToken)
+    {
+        if (left.ReadChild() is not { } orphan) return;
+        LogOrphan(left.Organization, orphan.Pid, left.Epoch);
+        orphan.Kill();
+        // It is not our child, so the kernel tells nobody here when it is gone.
+        while (orphan.IsAlive) await Task.Delay(OrphanPoll, _time, cancellationToken);
+    }
+
+    private static string Explain(Exception e) => e switch
+    {
+        BucketException => "The replica cannot be reached now. Nothing is lost; try again.",
+        HeadMovedException => "Another owner took the database at the same moment. Try again.",
+        IOException or UnauthorizedAccessException => "The silo's disk refused to open the database. Nothing is lost; try again.",
+        _ => "The database cannot be opened from its replica with proof that it is complete. An operator must look at it.",
+    };
+}

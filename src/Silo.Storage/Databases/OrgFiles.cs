@@ -1,0 +1,122 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Silo.Contracts;
+using Silo.Storage.Litestream;
+
+namespace Silo.Storage.Databases;
+
+/// <summary>
+/// The local files of one activation: <c>{data}/{id}/{epoch}/org-{id}.db</c> with its WAL, Litestream's folder and the id of its
+/// Litestream. The folder belongs to one epoch, so that no two activations ever share a file.
+/// </summary>
+/// <param name="DataDirectory">The silo's data folder.</param>
+/// <param name="Organization">Whose files.</param>
+/// <param name="Epoch">The epoch of the owner.</param>
+public sealed record OrgFiles(string DataDirectory, OrganizationId Organization, long Epoch)
+{
+    /// <summary>The folder of files that could not be used and are kept for an operator.</summary>
+    public const string SetAsideFolder = "set-aside";
+
+    /// <summary>The folder of this epoch.</summary>
+    public string Folder => Path.Combine(DataDirectory, Organization.Value, Epoch.ToString("D12", CultureInfo.InvariantCulture));
+
+    /// <summary>The database. It appears under this name only when it is whole and proven.</summary>
+    public string Database => Path.Combine(Folder, $"org-{Organization}.db");
+
+    /// <summary>Where a restore goes until it is proven.</summary>
+    public string Restoring => Path.Combine(Folder, "restoring.db");
+
+    private string Child => Path.Combine(Folder, "litestream.json");
+
+    private string LitestreamState => Path.Combine(Folder, $".org-{Organization}.db-litestream");
+
+    /// <summary>The epochs of an organization that have a database file on this machine, newest first.</summary>
+    public static IReadOnlyList<OrgFiles> Find(string dataDirectory, OrganizationId organization)
+    {
+        var folder = new DirectoryInfo(Path.Combine(dataDirectory, organization.Value));
+        if (!folder.Exists) return [];
+        return [.. folder.EnumerateDirectories()
+            .Where(epoch => long.TryParse(epoch.Name, NumberStyles.None, CultureInfo.InvariantCulture, out _))
+            .Select(epoch => new OrgFiles(dataDirectory, organization, long.Parse(epoch.Name, CultureInfo.InvariantCulture)))
+            .OrderByDescending(files => files.Epoch)];
+    }
+
+    /// <summary>The organizations that have files on this machine.</summary>
+    public static IEnumerable<OrganizationId> FindOrganizations(string dataDirectory)
+    {
+        foreach (var folder in new DirectoryInfo(dataDirectory).EnumerateDirectories())
+        {
+            if (folder.Name != SetAsideFolder && OrganizationId.TryParse(folder.Name, out var id)) yield return id;
+        }
+    }
+
+    /// <summary>Litestream's copy of one WAL.</summary>
+    public string ShadowWal(ReplicaPosition position) => Path.Combine(
+        LitestreamState, "generations", position.Generation, "wal", string.Create(CultureInfo.InvariantCulture, $"{position.Index:x8}.wal"));
+
+    /// <summary>Makes the folder, readable by this user only.</summary>
+    public void CreateFolder() =>
+        Directory.CreateDirectory(Folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+
+    /// <summary>Takes the files of an earlier epoch over, in one step.</summary>
+    public void TakeOver(OrgFiles earlier)
+    {
+        Directory.Move(earlier.Folder, Folder);
+        // Another epoch replicates to another prefix; what Litestream knew of the old one would mislead it.
+        DeleteLitestreamState();
+    }
+
+    /// <summary>Makes Litestream begin a new generation at its next start.</summary>
+    public void DeleteLitestreamState()
+    {
+        if (Directory.Exists(LitestreamState)) Directory.Delete(LitestreamState, recursive: true);
+    }
+
+    /// <summary>Keeps the files where no activation looks.</summary>
+    /// <returns>Where they are now.</returns>
+    public string SetAside(DateTimeOffset now)
+    {
+        var kept = Path.Combine(DataDirectory, SetAsideFolder, string.Create(CultureInfo.InvariantCulture, $"{Organization}-{Epoch:D12}-{now:yyyyMMdd'T'HHmmssfff}"));
+        Directory.CreateDirectory(Path.GetDirectoryName(kept)!);
+        Directory.Move(Folder, kept);
+        return kept;
+    }
+
+    /// <summary>Deletes the files of this epoch, and the organization's folder when it is empty then.</summary>
+    public void Delete()
+    {
+        if (Directory.Exists(Folder)) Directory.Delete(Folder, recursive: true);
+        try
+        {
+            Directory.Delete(Path.GetDirectoryName(Folder)!);
+        }
+        catch (IOException)
+        {
+            // Another epoch has files there, or the folder is gone: both are fine.
+        }
+    }
+
+    /// <summary>Writes down which process replicates these files, so that it can be ended after a crash of ours.</summary>
+    public void WriteChild(ChildProcess? child)
+    {
+        if (child is { } running) File.WriteAllBytes(Child, JsonSerializer.SerializeToUtf8Bytes(running, OrgFilesJson.Default.ChildProcess));
+    }
+
+    /// <summary>The process that was written down, if it still runs.</summary>
+    public ChildProcess? ReadChild()
+    {
+        try
+        {
+            var child = JsonSerializer.Deserialize(File.ReadAllBytes(Child), OrgFilesJson.Default.ChildProcess);
+            return child.IsAlive ? child : null;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or JsonException)
+        {
+            return null;
+        }
+    }
+}
+
+[JsonSerializable(typeof(ChildProcess))]
+internal sealed partial class OrgFilesJson : JsonSerializerContext;

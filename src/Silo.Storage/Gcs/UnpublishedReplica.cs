@@ -1,0 +1,57 @@
+using Microsoft.Extensions.Logging;
+using Silo.Contracts;
+using Silo.Storage.Litestream;
+
+namespace Silo.Storage.Gcs;
+
+/// <summary>
+/// Decides what to restore when no head says it: nothing for a new organization, the older system's replica, or what a first
+/// owner uploaded and did not live to publish. Anything else is refused: an organization with objects is never opened as new.
+/// </summary>
+/// <param name="bucket">The bucket.</param>
+/// <param name="replicaPath">The organization's object name prefix, without a slash at the end.</param>
+/// <param name="logger">Category <c>Silo.Storage.Replication</c>.</param>
+public sealed partial class UnpublishedReplica(BucketClient bucket, string replicaPath, ILogger logger)
+{
+    /// <summary>Looks for a replica.</summary>
+    /// <exception cref="HeadException">There are objects that no rule explains.</exception>
+    public async Task<ReplicaReference?> FindAsync(OrganizationId organization, OrganizationHead? head, CancellationToken cancellationToken)
+    {
+        var folders = new List<string>();
+        await foreach (var prefix in bucket.ListPrefixesAsync($"{replicaPath}/", cancellationToken)) folders.Add(prefix[(replicaPath.Length + 1)..].TrimEnd('/'));
+        if (folders.Count == 0) return null;
+
+        if (head is null)
+        {
+            if (folders.Exists(folder => folder.StartsWith("epoch-", StringComparison.Ordinal)))
+                throw new HeadException(organization, $"the replica has epochs under {replicaPath}/, but {OrganizationHead.ObjectName(organization)} is missing. Restore that object.");
+            return await NewestAsync(organization, epoch: 0, cancellationToken)
+                ?? throw new HeadException(organization, $"there are objects under {replicaPath}/, but no whole generation.");
+        }
+
+        // No owner has published yet, so all that is known of this organization is what its owners were about to publish.
+        for (var epoch = head.Epoch; epoch > 0; epoch--)
+        {
+            if (await NewestAsync(organization, epoch, cancellationToken) is { } found) return found;
+        }
+        return null;
+    }
+
+    private async Task<ReplicaReference?> NewestAsync(OrganizationId organization, long epoch, CancellationToken cancellationToken)
+    {
+        var prefix = $"{ReplicaReference.PrefixOf(replicaPath, epoch)}/generations/";
+        (string Generation, DateTimeOffset Updated)? newest = null;
+        await foreach (var found in bucket.ListAsync(prefix, cancellationToken: cancellationToken))
+        {
+            var parts = found.Name[prefix.Length..].Split('/');
+            if (parts is not [var generation, "snapshots", _] || !ReplicaPosition.IsGeneration(generation)) continue;
+            if (newest is null || found.Updated > newest.Value.Updated) newest = (generation, found.Updated);
+        }
+        if (newest is not { } chosen) return null;
+        LogAdopted(organization, epoch, chosen.Generation);
+        return new ReplicaReference(epoch, chosen.Generation, 0);
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: no head names a replica; generation {Generation} of epoch {Epoch} is adopted")]
+    private partial void LogAdopted(OrganizationId organization, long epoch, string generation);
+}

@@ -1,0 +1,91 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+
+namespace Silo.Storage.Litestream;
+
+/// <summary>How each organization's Litestream runs. Section <c>Litestream</c>.</summary>
+public sealed class LitestreamOptions
+{
+    /// <summary>The binary; null to look in PATH and then beside the program (<see cref="LitestreamBinary"/>).</summary>
+    public string? Path { get; set; }
+
+    /// <summary>The template of its configuration; a relative path is taken from the program's folder.</summary>
+    [Required]
+    public string ConfigurationTemplate { get; set; } = "config/litestream-single-db.yml";
+
+    /// <summary>The template as a full path.</summary>
+    public string TemplatePath => System.IO.Path.GetFullPath(ConfigurationTemplate, AppContext.BaseDirectory);
+
+    /// <summary>
+    /// How often it looks for changes. Every look costs about a millisecond of CPU, so this decides the idle CPU of many databases.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00.010", "00:01:00")]
+    public TimeSpan MonitorInterval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>The shortest time between two uploads.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.010", "00:01:00")]
+    public TimeSpan SyncInterval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How often it uploads a whole snapshot of a database that stays active; restores read the WAL since then.</summary>
+    [Range(typeof(TimeSpan), "00:01:00", "30.00:00:00")]
+    public TimeSpan SnapshotInterval { get; set; } = TimeSpan.FromHours(6);
+
+    /// <summary>How long it keeps what a newer snapshot has replaced, within one activation's prefix.</summary>
+    [Range(typeof(TimeSpan), "00:01:00", "365.00:00:00")]
+    public TimeSpan Retention { get; set; } = TimeSpan.FromDays(7);
+
+    /// <summary>
+    /// WAL frames (pages) at which Litestream checkpoints and the writer holds its next commit meanwhile. More frames: fewer
+    /// holds, a larger WAL on disk, and more to apply at a restore.
+    /// </summary>
+    [Range(100, 100_000)]
+    public int CheckpointPages { get; set; } = 8_000;
+
+    /// <summary>The longest hold of a commit at a checkpoint; then the write is refused with <c>too_many_requests</c>.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:01:00")]
+    public TimeSpan CheckpointWait { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// The longest that the first <c>local</c> write of an activation waits until its generation is published. After that it goes
+    /// on: its row is safe on this machine, and in the bucket once the generation is published.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:01:00")]
+    public TimeSpan PublishWait { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>The longest that a <c>replicated</c> write waits for the bucket; then <c>durability_unavailable</c>.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:02:00")]
+    public TimeSpan ReplicatedWait { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>How far the bucket may fall behind before Litestream counts as wedged and is started again.</summary>
+    [Range(typeof(TimeSpan), "00:00:05", "01:00:00")]
+    public TimeSpan MaxLag { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a stop may take before the process is killed.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:05:00")]
+    public TimeSpan StopTimeout { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>The wait before a restart of a process that died: doubled each time, from this.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.050", "00:01:00")]
+    public TimeSpan RestartBackoff { get; set; } = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>The longest wait before a restart.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:10:00")]
+    public TimeSpan MaxRestartBackoff { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// <c>GOGC</c> of the process: how much its heap may grow, in percent, before it is collected. Lower saves memory for CPU.
+    /// </summary>
+    [Range(5, 400)]
+    public int GoGarbagePercent { get; set; } = 25;
+
+    /// <summary><c>GOMEMLIMIT</c> of the process, in MiB: above it, Go collects harder; 0 for none.</summary>
+    [Range(0, 4096)]
+    public int GoMemoryLimitMiB { get; set; }
+
+    /// <summary><c>GOMAXPROCS</c> of the process: 1 spares the idle threads that hundreds of processes would wake.</summary>
+    [Range(1, 64)]
+    public int GoMaxProcs { get; set; } = 1;
+}
+
+[OptionsValidator]
+internal sealed partial class LitestreamOptionsValidator : IValidateOptions<LitestreamOptions>;

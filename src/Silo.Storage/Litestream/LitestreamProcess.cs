@@ -1,0 +1,139 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Threading.Channels;
+
+namespace Silo.Storage.Litestream;
+
+/// <summary>What one Litestream replicates.</summary>
+/// <param name="DatabasePath">The database file.</param>
+/// <param name="ReplicaPath">The object name prefix of this epoch, without a slash at the end.</param>
+public sealed record LitestreamTarget(string DatabasePath, string ReplicaPath);
+
+/// <summary>
+/// One running <c>litestream replicate</c> and the <c>tail</c> that ties it to this process. Its log lines arrive on
+/// <see cref="Events"/>, which completes when the process has ended.
+/// </summary>
+public sealed class LitestreamProcess : IAsyncDisposable
+{
+    private readonly Process _process;
+    private readonly Channel<LitestreamEvent> _events = Channel.CreateBounded<LitestreamEvent>(
+        new BoundedChannelOptions(4096) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+    private readonly Task _pump;
+    private ChildProcess? _tail;
+
+    private LitestreamProcess(Process process)
+    {
+        _process = process;
+        Pid = process.Id;
+        Identity = ChildProcess.Find(process.Id);
+        _pump = PumpAsync();
+    }
+
+    /// <summary>Its process id.</summary>
+    public int Pid { get; }
+
+    /// <summary>Its id and start time, to find it again after a crash of ours; null when it ended at once.</summary>
+    public ChildProcess? Identity { get; }
+
+    /// <summary>What it says, in order. One reader. Completes when the process has ended and all was read.</summary>
+    public ChannelReader<LitestreamEvent> Events => _events.Reader;
+
+    /// <summary>Starts it. The environment carries all that differs between organizations.</summary>
+    /// <exception cref="LitestreamException">The binary could not be started.</exception>
+    public static LitestreamProcess Start(LitestreamBinary binary, LitestreamOptions options, LitestreamEnvironment bucket, LitestreamTarget target)
+    {
+        var start = new ProcessStartInfo(binary.Path, ["replicate", "-config", options.TemplatePath])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+            WorkingDirectory = Path.GetDirectoryName(target.DatabasePath)!,
+        };
+        bucket.ApplyTo(start, options);
+        start.Environment["SILO_PID"] = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+        start.Environment["SILO_DATABASE"] = target.DatabasePath;
+        start.Environment["GCS_REPLICA_PATH"] = target.ReplicaPath;
+        start.Environment["LITESTREAM_MONITOR_INTERVAL"] = GoDuration(options.MonitorInterval);
+        start.Environment["LITESTREAM_SYNC_INTERVAL"] = GoDuration(options.SyncInterval);
+        start.Environment["LITESTREAM_SNAPSHOT_INTERVAL"] = GoDuration(options.SnapshotInterval);
+        start.Environment["LITESTREAM_RETENTION"] = GoDuration(options.Retention);
+        start.Environment["LITESTREAM_CHECKPOINT_PAGES"] = options.CheckpointPages.ToString(CultureInfo.InvariantCulture);
+        try
+        {
+            var process = Process.Start(start) ?? throw new InvalidOperationException("No process was started.");
+            process.StandardInput.Close();
+            return new LitestreamProcess(process);
+        }
+        catch (System.ComponentModel.Win32Exception e)
+        {
+            throw new LitestreamException($"Litestream ({binary.Path}) could not be started: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Asks it to do its last sync and end.</summary>
+    /// <returns>Whether it ended within <paramref name="timeout"/>; if not, it was killed. That it ended says nothing about the bucket.</returns>
+    public async Task<bool> StopAsync(TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        RememberTail();
+        Identity?.Terminate();
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(timeout);
+        try
+        {
+            await _process.WaitForExitAsync(limit.Token);
+            await _pump;
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            await KillAsync();
+            return false;
+        }
+    }
+
+    /// <summary>Ends it and its tail without a last sync, and waits until both are gone.</summary>
+    public async Task KillAsync()
+    {
+        RememberTail();
+        if (!_process.HasExited) _process.Kill();
+        await _pump;
+    }
+
+    /// <summary>Ends the process if it still runs.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await KillAsync();
+        _process.Dispose();
+    }
+
+    private static string GoDuration(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{time.TotalMilliseconds:0}ms");
+
+    private async Task PumpAsync()
+    {
+        var output = ReadAsync(_process.StandardOutput);
+        var errors = ReadAsync(_process.StandardError);
+        await _process.WaitForExitAsync();
+        // A tail that outlives a killed Litestream holds the pipes open; it would also be a leak.
+        _tail?.Kill();
+        await Task.WhenAll(output, errors);
+        _events.Writer.Complete();
+    }
+
+    private async Task ReadAsync(StreamReader lines)
+    {
+        while (await lines.ReadLineAsync() is { } line)
+        {
+            if (line.Length == 0) continue;
+            var happened = LitestreamEvent.Parse(line);
+            // The tail is started before the first sync, and this is the first thing that a sync says.
+            if (happened.Kind is LitestreamEventKind.GenerationStarted or LitestreamEventKind.SegmentStarted) RememberTail();
+            await _events.Writer.WriteAsync(happened);
+        }
+    }
+
+    private void RememberTail()
+    {
+        if (_tail is { IsAlive: true }) return;
+        foreach (var child in Identity?.Children() ?? []) _tail = child;
+    }
+}

@@ -1,0 +1,55 @@
+using Microsoft.Data.Sqlite;
+
+namespace Silo.Storage.Sqlite;
+
+/// <summary>
+/// Opens connections to an organization's file: one that writes, any number that can only read. Neither is ever pooled, since
+/// a connection that stays open behind our back would keep a deleted file alive.
+/// </summary>
+/// <remarks>
+/// Nothing else in this process may open and close the database file or its <c>-shm</c>: closing any descriptor of a file
+/// drops all of the process's POSIX locks on it (fcntl(2)). The <c>-wal</c> file carries no locks and may be read.
+/// </remarks>
+internal static class OrgConnection
+{
+    // Automatic checkpoints are off, since only Litestream may checkpoint: frames that it has not copied would be gone.
+    private const string WriterPragmas = """
+        PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = NORMAL;
+        PRAGMA wal_autocheckpoint = 0;
+        PRAGMA busy_timeout = 5000;
+        PRAGMA foreign_keys = ON;
+        PRAGMA temp_store = MEMORY;
+        PRAGMA cache_size = -2000;
+        """;
+
+    private const string ReaderPragmas = """
+        PRAGMA query_only = ON;
+        PRAGMA busy_timeout = 5000;
+        PRAGMA wal_autocheckpoint = 0;
+        PRAGMA temp_store = MEMORY;
+        PRAGMA cache_size = -1000;
+        """;
+
+    /// <summary>Opens the writing connection, and makes the file if there is none.</summary>
+    public static SqliteConnection OpenWriter(string path) => Open(path, SqliteOpenMode.ReadWriteCreate, WriterPragmas);
+
+    /// <summary>Opens a connection that reads beside the writer.</summary>
+    public static SqliteConnection OpenReader(string path) => Open(path, SqliteOpenMode.ReadWrite, ReaderPragmas);
+
+    private static SqliteConnection Open(string path, SqliteOpenMode mode, string pragmas)
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false }.ToString());
+        try
+        {
+            connection.Open();
+            connection.Execute(pragmas);
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+}

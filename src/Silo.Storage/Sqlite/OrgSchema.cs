@@ -1,0 +1,83 @@
+using Microsoft.Data.Sqlite;
+using Silo.Contracts;
+
+namespace Silo.Storage.Sqlite;
+
+/// <summary>
+/// What every organization's file contains, in steps numbered by <c>PRAGMA user_version</c>. A step is never changed once
+/// released: files of every version are out there.
+/// </summary>
+internal static class OrgSchema
+{
+    // seq is the order in which contacts were added: the table itself is sorted by it, so a page of the newest is one short
+    // run of leaves, and a cursor survives equal times. The keys are what contacts are compared by (ContactRules).
+    // notes comes last, since a long text goes to overflow pages and what follows it would be read through them.
+    private static readonly string[] Steps =
+    [
+        """
+        CREATE TABLE silo_meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE contacts (
+          seq INTEGER PRIMARY KEY,
+          id TEXT NOT NULL,
+          name TEXT NOT NULL,
+          email TEXT,
+          phone TEXT,
+          company TEXT,
+          agent_id TEXT,
+          created_at TEXT NOT NULL,
+          updated_at TEXT NOT NULL,
+          email_key TEXT,
+          phone_key TEXT,
+          notes TEXT) STRICT;
+        CREATE UNIQUE INDEX silo_contacts_id ON contacts (id);
+        CREATE UNIQUE INDEX silo_contacts_email ON contacts (email_key) WHERE email_key IS NOT NULL;
+        CREATE UNIQUE INDEX silo_contacts_phone ON contacts (phone_key) WHERE email_key IS NULL AND phone_key IS NOT NULL;
+        """,
+    ];
+
+    /// <summary>The newest version.</summary>
+    public static int Version => Steps.Length;
+
+    /// <summary>Brings a file to the newest version, each step in a transaction of its own, and stamps a new one with its organization.</summary>
+    /// <exception cref="SchemaException">The file is of a newer version, or of another organization.</exception>
+    public static void Migrate(SqliteConnection connection, OrganizationId organization)
+    {
+        var found = (int)connection.Scalar<long>("PRAGMA user_version");
+        if (found > Version)
+            throw new SchemaException($"The file of {organization} has schema version {found}, and this program knows up to {Version}: it was written by a newer one. Upgrade this silo.");
+
+        for (var version = found; version < Version; version++)
+        {
+            using var transaction = connection.BeginTransaction(deferred: false);
+            // A file that the older system made has a table of this name; its rows are kept under another one until they are taken over.
+            if (version == 0) LegacyContacts.SetAside(connection);
+            connection.Execute(Steps[version]);
+            if (version == 0)
+            {
+                connection.Execute("INSERT INTO silo_meta (key, value) VALUES ('organization_id', $id), ('high_water', '0')", ("$id", organization.Value));
+                LegacyContacts.TakeOver(connection);
+            }
+            connection.Execute($"PRAGMA user_version = {version + 1}");
+            transaction.Commit();
+        }
+        CheckOrganization(connection, organization);
+    }
+
+    /// <summary>The counter that is raised before each release; what the head says of it must be in the file.</summary>
+    public static long ReadHighWater(SqliteConnection connection) =>
+        long.Parse(connection.Scalar<string>("SELECT value FROM silo_meta WHERE key = 'high_water'") ?? "0", System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>Raises the counter by one.</summary>
+    public static long RaiseHighWater(SqliteConnection connection) =>
+        long.Parse(connection.Scalar<string>("UPDATE silo_meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'high_water' RETURNING value")!, System.Globalization.CultureInfo.InvariantCulture);
+
+    private static void CheckOrganization(SqliteConnection connection, OrganizationId organization)
+    {
+        var stamped = connection.Scalar<string>("SELECT value FROM silo_meta WHERE key = 'organization_id'");
+        if (stamped != organization.Value)
+            throw new SchemaException($"The file restored for {organization} is stamped with another organization. Look for objects that were copied between replica paths.");
+    }
+}
+
+/// <summary>A file's schema is not one that may be served.</summary>
+public sealed class SchemaException(string message) : Exception(message);

@@ -1,0 +1,60 @@
+using Microsoft.Data.Sqlite;
+using Microsoft.Win32.SafeHandles;
+
+namespace Silo.Storage.Sqlite;
+
+/// <summary>
+/// The one connection that writes to an organization's file. Not thread-safe: only the turn that holds
+/// <c>OrgDatabase</c>'s write lock touches it, and never on an Orleans scheduler thread.
+/// </summary>
+internal sealed class OrgWriter : IDisposable
+{
+    private readonly string _walPath;
+    private readonly SqliteCommand _measureWal;
+    private SafeFileHandle? _wal;
+    private ulong _salt;
+
+    public OrgWriter(string path)
+    {
+        _walPath = path + "-wal";
+        Connection = OrgConnection.OpenWriter(path);
+        // NOOP looks and changes nothing (SQLite 3.51); the other modes would checkpoint, which only Litestream may.
+        _measureWal = Connection.Prepare("PRAGMA wal_checkpoint(NOOP)");
+    }
+
+    public SqliteConnection Connection { get; }
+
+    /// <summary>How far the WAL has come, with all that this connection and Litestream committed.</summary>
+    public WalPosition MeasureWal()
+    {
+        for (; ; )
+        {
+            var frames = CountFrames();
+            var salt = ReadSalt();
+            // The same salt before and after the count: these are frames of one WAL. A salt never comes back.
+            if (salt == _salt) return new WalPosition(salt, frames);
+            _salt = salt;
+        }
+    }
+
+    public void Dispose()
+    {
+        _wal?.Dispose();
+        _measureWal.Dispose();
+        Connection.Dispose();
+    }
+
+    private ulong ReadSalt()
+    {
+        // The WAL is made by the first write and lives as long as this connection, so it can stay open.
+        if (_wal is null && File.Exists(_walPath)) _wal = WalPosition.OpenWal(_walPath);
+        return _wal is null ? 0 : WalPosition.ReadSalt(_wal);
+    }
+
+    private int CountFrames()
+    {
+        using var row = _measureWal.ExecuteReader();
+        // busy, frames in the WAL, frames checkpointed; -1 when there is no WAL.
+        return row.Read() ? Math.Max(0, row.GetInt32(1)) : 0;
+    }
+}
