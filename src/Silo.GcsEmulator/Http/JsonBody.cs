@@ -1,0 +1,45 @@
+using System.Text.Json;
+
+namespace Silo.GcsEmulator.Http;
+
+/// <summary>Reads the small JSON documents that requests carry.</summary>
+internal static class JsonBody
+{
+    /// <summary>Object metadata is far smaller.</summary>
+    private const int MaxBytes = 256 * 1024;
+
+    /// <summary>The document; an empty body is an empty object.</summary>
+    public static async Task<JsonElement> ReadAsync(Stream source, CancellationToken cancellationToken)
+    {
+        var body = await ReadBytesAsync(source, cancellationToken);
+        try
+        {
+            using var document = JsonDocument.Parse(body.Length == 0 ? "{}"u8.ToArray() : body);
+            return document.RootElement.Clone();
+        }
+        catch (JsonException malformed)
+        {
+            throw new GcsRefusal(400, "parseError", "InvalidArgument", $"Parse Error: {malformed.Message}");
+        }
+    }
+
+    /// <summary>The whole body, as long as it is of a sane size.</summary>
+    public static async Task<byte[]> ReadBytesAsync(Stream source, CancellationToken cancellationToken)
+    {
+        using var body = new MemoryStream();
+        var buffer = new byte[1024];
+        int read;
+        while ((read = await source.ReadAsync(buffer, cancellationToken)) > 0)
+        {
+            if (body.Length + read > MaxBytes) throw new GcsRefusal(413, "uploadTooLarge", "EntityTooLarge", "The JSON body is too large.");
+            body.Write(buffer, 0, read);
+        }
+        return body.ToArray();
+    }
+
+    /// <summary>A string member, when it is there.</summary>
+    public static string? Text(JsonElement resource, string member) =>
+        resource.ValueKind == JsonValueKind.Object && resource.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.String
+            ? value.GetString()
+            : null;
+}

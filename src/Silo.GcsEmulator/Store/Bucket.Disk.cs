@@ -1,0 +1,93 @@
+using System.Globalization;
+
+namespace Silo.GcsEmulator.Store;
+
+// How a bucket comes from disk, goes to it, and keeps its journal short.
+internal sealed partial class Bucket
+{
+    /// <summary>A journal is written anew when it has this many lines more than twice the live objects.</summary>
+    private const int SpareLines = 10_000;
+
+    /// <summary>True when the folder holds a bucket: one whose creation was cut short does not.</summary>
+    public static bool Exists(string folder) => File.Exists(Path.Combine(folder, "journal"));
+
+    public static Bucket Create(string folder, GenerationClock generations, bool flushToDisk, TimeProvider time)
+    {
+        var bucket = new Bucket(folder, generations, flushToDisk);
+        Directory.CreateDirectory(bucket.ContentFolder);
+        bucket._attributes = new BucketAttributes(bucket.Name, time.GetUtcNow(), 1, generations.Last);
+        bucket._journal = Journal.Create(bucket.JournalPath, flushToDisk, [new JournalRecord(bucket._attributes)]);
+        return bucket;
+    }
+
+    /// <summary>Replays the journal, then deletes the content files that nothing names: uploads that never ended.</summary>
+    public static async Task<Bucket> OpenAsync(
+        string folder, GenerationClock generations, bool flushToDisk, IReadOnlySet<long> openUploads, CancellationToken cancellationToken)
+    {
+        var bucket = new Bucket(folder, generations, flushToDisk);
+        bucket._journal = await Journal.OpenAsync(bucket.JournalPath, flushToDisk, bucket.Replay, cancellationToken);
+        if (bucket._attributes is null) throw new InvalidDataException($"{bucket.JournalPath} does not begin with its bucket.");
+        bucket.SweepContents(openUploads);
+        return bucket;
+    }
+
+    /// <summary>Takes up a content file that an unfinished upload of an earlier run left.</summary>
+    public ContentWriter? ReopenContent(long number)
+    {
+        if (!File.Exists(ContentPath(number))) return null;
+        var writer = new ContentWriter(ContentPath(number), number, FileMode.Open);
+        writer.ReadBack();
+        return writer;
+    }
+
+    private void Replay(JournalRecord record)
+    {
+        if (record.Bucket is { } attributes)
+        {
+            _attributes = attributes;
+            _generations.Seen(attributes.LastGeneration);
+        }
+        else if (record.Put is { } put)
+        {
+            _bytes += put.Size - (_index.Find(put.Name)?.Size ?? 0);
+            _index.Put(put);
+            _generations.Seen(put.Generation);
+        }
+        else if (record.Delete is { } name)
+        {
+            _bytes -= _index.Find(name)?.Size ?? 0;
+            _index.Remove(name);
+        }
+    }
+
+    private void SweepContents(IReadOnlySet<long> openUploads)
+    {
+        var missing = _index.Objects.ToDictionary(item => item.Content);
+        foreach (var file in new DirectoryInfo(ContentFolder).EnumerateFiles())
+        {
+            if (!long.TryParse(file.Name, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var number)) continue;
+            _lastContent = Math.Max(_lastContent, number);
+            if (!missing.TryGetValue(number, out var item))
+            {
+                if (!openUploads.Contains(number)) file.Delete();
+            }
+            else if (file.Length == item.Size)
+            {
+                missing.Remove(number);
+            }
+        }
+        if (missing.Count == 0) return;
+        throw new InvalidDataException(
+            $"{ContentFolder} lacks the bytes of {missing.Count} objects, '{missing.Values.First().Name}' among them. This happens when the "
+            + "machine, not only the process, went down without --flush; restore the bucket's folder, or delete it to begin anew.");
+    }
+
+    private void Write(JournalRecord record)
+    {
+        _journal.Append(record);
+        if (_journal.Lines <= SpareLines + 2L * _index.Count) return;
+        _attributes = _attributes with { LastGeneration = _generations.Last };
+        var live = _index.Objects.Where(item => item.Name != (record.Put?.Name ?? record.Delete)).Select(item => new JournalRecord(Put: item));
+        _journal.Rewrite(JournalPath, [new JournalRecord(_attributes), .. live, .. record.Put is null ? [] : new[] { record }]);
+    }
+}

@@ -1,0 +1,105 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using Microsoft.Win32.SafeHandles;
+
+namespace Silo.GcsEmulator.Store;
+
+/// <summary>
+/// Writes one content file and its checksums as the bytes arrive. The file is nothing until a journal line names it;
+/// disposing this without <see cref="Keep"/> deletes it.
+/// </summary>
+internal sealed class ContentWriter : IDisposable
+{
+    private const int BlockBytes = 64 * 1024;
+
+    private readonly string _path;
+    private readonly SafeFileHandle _file;
+    private readonly IncrementalHash _md5 = CreateMd5();
+    private Crc32c _crc32c;
+    private bool _kept;
+
+    public ContentWriter(string path, long number, FileMode mode = FileMode.CreateNew)
+    {
+        _path = path;
+        Number = number;
+        _file = File.OpenHandle(path, mode, FileAccess.ReadWrite, FileShare.Read | FileShare.Delete);
+    }
+
+    public long Number { get; }
+
+    public long Length { get; private set; }
+
+    public uint Crc32c => _crc32c.Value;
+
+    public string Crc32cText() => Store.Crc32c.Text(Crc32c);
+
+    /// <summary>Takes what is in the stream, block by block; what came before a broken connection stays.</summary>
+    public async Task AppendAsync(Stream source, CancellationToken cancellationToken)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BlockBytes);
+        try
+        {
+            int read;
+            while ((read = await source.ReadAsync(buffer.AsMemory(0, BlockBytes), cancellationToken)) > 0) Append(buffer.AsSpan(0, read));
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>The MD5 of everything so far, in base64.</summary>
+    public string Md5()
+    {
+        Span<byte> hash = stackalloc byte[16];
+        _md5.GetCurrentHash(hash);
+        return Convert.ToBase64String(hash);
+    }
+
+    /// <summary>Takes the bytes that a file left by an earlier run holds already.</summary>
+    public void ReadBack()
+    {
+        var buffer = new byte[BlockBytes];
+        int read;
+        while ((read = RandomAccess.Read(_file, buffer, Length)) > 0) Count(buffer.AsSpan(0, read));
+    }
+
+    /// <summary>An object or a session names the file now: it outlives this writer.</summary>
+    public void Keep() => _kept = true;
+
+    /// <summary>Nothing names the file any more.</summary>
+    public void Discard() => _kept = false;
+
+    /// <summary>Asks the disk to hold the bytes, for the durable mode.</summary>
+    public void FlushToDisk() => RandomAccess.FlushToDisk(_file);
+
+    public void Dispose()
+    {
+        _file.Dispose();
+        _md5.Dispose();
+        if (_kept) return;
+        try
+        {
+            File.Delete(_path);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // The bucket was deleted meanwhile, and this with it.
+        }
+    }
+
+    private void Append(ReadOnlySpan<byte> bytes)
+    {
+        RandomAccess.Write(_file, bytes, Length);
+        Count(bytes);
+    }
+
+    private void Count(ReadOnlySpan<byte> bytes)
+    {
+        _crc32c.Append(bytes);
+        _md5.AppendData(bytes);
+        Length += bytes.Length;
+    }
+
+    private static IncrementalHash CreateMd5() => IncrementalHash.CreateHash(HashAlgorithmName.MD5);
+}
