@@ -15,7 +15,7 @@ public static class GcsServiceCollectionExtensions
     public static IServiceCollection AddGcsBucket(this IServiceCollection services, IConfiguration configuration)
     {
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton<IValidateOptions<GcsOptions>, GcsOptionsValidator>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<GcsOptions>, GcsOptionsValidator>());
         services.AddOptions<GcsOptions>()
             .Bind(configuration.GetSection("Gcs"))
             .Configure(options =>
