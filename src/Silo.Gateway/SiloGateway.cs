@@ -1,8 +1,12 @@
 using Silo.Gateway.Answers;
 using Silo.Gateway.Authentication;
+using Silo.Gateway.Clustering;
 using Silo.Gateway.Contacts;
+using Silo.Gateway.Docs;
 using Silo.Gateway.Health;
 using Silo.Gateway.Limits;
+using Silo.Gateway.Operators;
+using Silo.Gateway.Telemetry;
 
 namespace Silo.Gateway;
 
@@ -16,6 +20,9 @@ public static class SiloGateway
         builder.Services.AddBearerTokens(builder.Configuration);
         builder.Services.AddRequestLimits(builder.Configuration);
         builder.Services.AddGatewayJson();
+        builder.Services.AddGatewayTelemetry(builder.Configuration);
+        builder.Services.AddApiDocument();
+        builder.Services.AddSingleton<SiloGrains>();
         return builder;
     }
 
@@ -29,7 +36,11 @@ public static class SiloGateway
         app.UseAuthorization();              // whether they may
         app.UseRateLimiter();                // whether there is room
         ContactEndpoints.Map(app);
+        OrganizationEndpoints.Map(app);
+        DatabaseEndpoints.Map(app);
         HealthEndpoints.Map(app);
+        app.MapMetrics();
+        app.MapDocs();
         return app;
     }
 }

@@ -15,7 +15,7 @@ internal sealed partial class FailureAnswers(RequestDelegate next, ILogger<Failu
     public async Task InvokeAsync(HttpContext context)
     {
         var response = context.Response;
-        SetHeaders(response);
+        SetHeaders(context);
         try
         {
             await next(context);
@@ -31,15 +31,15 @@ internal sealed partial class FailureAnswers(RequestDelegate next, ILogger<Failu
         catch (Exception exception) when (!response.HasStarted)
         {
             response.Clear();
-            SetHeaders(response);
+            SetHeaders(context);
             await Answer(context, exception);
         }
     }
 
-    private static void SetHeaders(HttpResponse response)
+    private static void SetHeaders(HttpContext context)
     {
-        response.Headers.XContentTypeOptions = "nosniff";
-        response.Headers.CacheControl = "no-store";
+        context.Response.Headers.XContentTypeOptions = "nosniff";
+        if (context.Request.Path.Value!.StartsWith("/api/", StringComparison.Ordinal)) context.Response.Headers.CacheControl = "no-store";
     }
 
     private Task Answer(HttpContext context, Exception exception)

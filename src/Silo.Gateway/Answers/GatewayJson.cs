@@ -6,6 +6,7 @@ using Silo.Contracts.Databases;
 using Silo.Contracts.Organizations;
 using Silo.Gateway.Contacts;
 using Silo.Gateway.Health;
+using Silo.Gateway.Operators;
 
 namespace Silo.Gateway.Answers;
 
@@ -15,9 +16,13 @@ namespace Silo.Gateway.Answers;
 [JsonSerializable(typeof(ContactPage))]
 [JsonSerializable(typeof(ContactCount))]
 [JsonSerializable(typeof(HealthAnswer))]
+[JsonSerializable(typeof(ProblemBody))]
 [JsonSerializable(typeof(Organization))]
 [JsonSerializable(typeof(OrganizationPage))]
+[JsonSerializable(typeof(NewOrganizationBody))]
 [JsonSerializable(typeof(DatabaseStatus))]
+[JsonSerializable(typeof(DatabaseList))]
+[JsonSerializable(typeof(DatabaseChange))]
 [JsonSerializable(typeof(string))]
 internal sealed partial class GatewayJson : JsonSerializerContext;
 
@@ -35,6 +40,7 @@ internal static class GatewayJsonOptions
             json.Converters.Add(new JsonStringEnumConverter<Durability>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
             json.Converters.Add(new JsonStringEnumConverter<OrganizationDbType>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
             json.Converters.Add(new JsonStringEnumConverter<DatabaseState>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
+            json.Converters.Add(new UtcTimeJsonConverter());
             json.TypeInfoResolverChain.Insert(0, GatewayJson.Default);
         });
     }

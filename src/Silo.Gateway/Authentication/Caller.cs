@@ -1,6 +1,7 @@
 using System.Security.Claims;
 using Silo.Contracts;
 using Silo.Contracts.Databases;
+using Silo.Gateway.Clustering;
 
 namespace Silo.Gateway.Authentication;
 
@@ -58,6 +59,6 @@ public sealed class Caller : ClaimsPrincipal
     }
 
     /// <summary>The database of the caller's organization.</summary>
-    internal IOrgDatabaseGrain Database(IGrainFactory grains) =>
-        _database ??= grains.GetGrain<IOrgDatabaseGrain>(Organization.Value);
+    internal IOrgDatabaseGrain Database(SiloGrains grains) =>
+        _database ??= grains.Database(Organization);
 }

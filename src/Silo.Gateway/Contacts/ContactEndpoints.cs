@@ -4,11 +4,12 @@ using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Gateway.Answers;
 using Silo.Gateway.Authentication;
+using Silo.Gateway.Clustering;
 
 namespace Silo.Gateway.Contacts;
 
 /// <summary>The contacts of the caller's organization (API.md, "Contacts").</summary>
-internal sealed class ContactEndpoints(IGrainFactory grains)
+internal sealed class ContactEndpoints(SiloGrains grains)
 {
     // Longer than any id that was ever handed out: such a text need not travel to the database.
     private const int MaxIdLength = 100;
@@ -16,7 +17,7 @@ internal sealed class ContactEndpoints(IGrainFactory grains)
     public static void Map(IEndpointRouteBuilder app)
     {
         var contacts = app.MapGroup("/api/contacts").RequireAuthorization(CallerPolicies.Member).WithTags("Contacts");
-        var calls = new ContactEndpoints(app.ServiceProvider.GetRequiredService<IGrainFactory>());
+        var calls = new ContactEndpoints(app.ServiceProvider.GetRequiredService<SiloGrains>());
         contacts.MapGet("", calls.List).WithName("ListContacts").Produces<ContactPage>();
         contacts.MapGet("/count", calls.Count).WithName("CountContacts").Produces<ContactCount>();
         contacts.MapGet("/{id}", calls.Get).WithName("GetContact").Produces<Contact>();

@@ -1,4 +1,4 @@
-using Silo.Contracts.Organizations;
+using Silo.Gateway.Clustering;
 
 namespace Silo.Gateway.Health;
 
@@ -16,13 +16,13 @@ internal static class HealthEndpoints
     }
 
     /// <summary>Ready when a silo can reach its catalog.</summary>
-    private static async Task<IResult> Ready(IGrainFactory grains, CancellationToken cancellationToken)
+    private static async Task<IResult> Ready(SiloGrains grains, CancellationToken cancellationToken)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeout.CancelAfter(CatalogTimeout);
         try
         {
-            await grains.GetGrain<ICatalogGrain>(0).CheckHealth(timeout.Token).WaitAsync(timeout.Token);
+            await grains.Catalog.CheckHealth(timeout.Token).WaitAsync(timeout.Token);
             return TypedResults.Ok(new HealthAnswer("ready"));
         }
         // Whatever the reason is, the answer to the orchestrator is the same.
