@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Orleans.Runtime.Messaging;
 using Silo.Contracts;
 
 namespace Silo.Gateway.Answers;
@@ -49,6 +50,9 @@ internal sealed partial class FailureAnswers(RequestDelegate next, ILogger<Failu
             case OrganizationException refusal:
                 return ProblemAnswer.Write(context, ProblemType.Of(refusal.Code), refusal.Message, refusal.RetryAfter, refusal.Errors);
 
+            case BadHttpRequestException { InnerException: JsonException } when context.Request.Headers.ContentEncoding.Count > 0:
+                return ProblemAnswer.Write(context, ProblemType.UnsupportedMediaType, "This call takes no Content-Encoding.");
+
             case BadHttpRequestException { InnerException: JsonException json }:
                 return ProblemAnswer.Write(context, ProblemType.InvalidRequest, Describe(json));
 
@@ -58,8 +62,8 @@ internal sealed partial class FailureAnswers(RequestDelegate next, ILogger<Failu
             case LimitExceededException or GatewayTooBusyException:
                 return ProblemAnswer.Write(context, ProblemType.TooManyRequests);
 
-            // A time-out, a lost or missing connection, a silo that stops, or a manifest that does not have our grains yet.
-            case TimeoutException or OrleansException or OperationCanceledException:
+            // No answer in time, a silo that stopped with the request (SiloUnavailableException is a rejection too), or no way to any silo.
+            case TimeoutException or OrleansMessageRejectionException or ConnectionFailedException or OperationCanceledException:
                 LogClusterUnavailable(logger, exception.GetType().Name, ProblemAnswer.TraceId(context));
                 return ProblemAnswer.Write(context, ProblemType.ClusterUnavailable);
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -9,6 +10,7 @@ namespace Silo.Gateway.Answers;
 internal static class ProblemAnswer
 {
     private const string ContentType = "application/problem+json";
+    private const int TraceIdLength = 32; // Kestrel's own identifier of a request is shorter
 
     // Long enough to let a silo take over what another has let go, short enough that nobody notices the wait.
     private static readonly TimeSpan DefaultRetryAfter = TimeSpan.FromSeconds(2);
@@ -35,9 +37,20 @@ internal static class ProblemAnswer
         return response.Body.WriteAsync(body, CancellationToken.None).AsTask();
     }
 
-    /// <summary>The request's W3C trace id, by which its log lines and spans are found.</summary>
-    public static string TraceId(HttpContext context) =>
-        context.Features.Get<IHttpActivityFeature>()?.Activity.TraceId.ToHexString() ?? context.TraceIdentifier;
+    /// <summary>
+    /// The request's W3C trace id, by which its log lines and spans are found. Where nothing traces requests, it is the one that
+    /// the caller has sent, or a new one.
+    /// </summary>
+    public static string TraceId(HttpContext context)
+    {
+        if (context.Features.Get<IHttpActivityFeature>()?.Activity is { } activity) return activity.TraceId.ToHexString();
+        if (context.TraceIdentifier.Length != TraceIdLength)
+        {
+            var traced = ActivityContext.TryParse(context.Request.Headers.TraceParent, null, out var parent);
+            context.TraceIdentifier = (traced ? parent.TraceId : ActivityTraceId.CreateRandom()).ToHexString();
+        }
+        return context.TraceIdentifier;
+    }
 }
 
 /// <summary>The members of a problem (RFC 9457), with our three.</summary>
