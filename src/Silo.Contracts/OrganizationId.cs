@@ -49,13 +49,16 @@ public readonly record struct OrganizationId : IParsable<OrganizationId>
     /// <inheritdoc/>
     public override string ToString() => _value ?? "";
 
-    private sealed class OrganizationIdJsonConverter : JsonConverter<OrganizationId>
+    /// <summary>An id in JSON is its text. Public, since generated serializers of other projects make one.</summary>
+    public sealed class OrganizationIdJsonConverter : JsonConverter<OrganizationId>
     {
+        /// <inheritdoc/>
         public override OrganizationId Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
             reader.TokenType == JsonTokenType.String && TryParse(reader.GetString(), out var id)
                 ? id
                 : throw new JsonException("Not an organization id.");
 
+        /// <inheritdoc/>
         public override void Write(Utf8JsonWriter writer, OrganizationId value, JsonSerializerOptions options) =>
             writer.WriteStringValue(value.Value);
     }

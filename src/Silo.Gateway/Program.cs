@@ -1,2 +1,36 @@
-// Grows with the issue that this commit begins.
-return 0;
+using System.CommandLine;
+using Microsoft.Extensions.Options;
+using Silo.Gateway;
+using Silo.Gateway.Clustering;
+
+var urls = new Option<string>("--urls")
+{
+    Description = "Where to serve; a port of 0 is chosen by the system.",
+    DefaultValueFactory = _ => Environment.GetEnvironmentVariable("ASPNETCORE_URLS") ?? "http://127.0.0.1:8080",
+};
+var readyFile = new Option<FileInfo?>("--ready-file") { Description = "A file to write, in one piece, when the process serves." };
+var command = new RootCommand("Silo's gateway: HTTP in front of a cluster of silos. Any setting goes as --Section:Key=value.") { urls, readyFile };
+var (settings, options) = SettingArguments.Split(args);
+
+command.SetAction(async (arguments, cancellationToken) =>
+{
+    var builder = WebApplication.CreateBuilder(settings);
+    builder.WebHost.UseUrls(arguments.GetRequiredValue(urls));
+    builder.AddSiloGateway();
+    builder.AddSiloClusterClient();
+    await using var app = builder.Build();
+    app.MapSiloGateway();
+    try
+    {
+        await app.StartAsync(cancellationToken);
+    }
+    catch (OptionsValidationException refused)
+    {
+        await Console.Error.WriteLineAsync(refused.Message);
+        return 1;
+    }
+    if (arguments.GetValue(readyFile) is { } file) new ReadyFile { Url = ReadyFile.UrlOf(app) }.Write(file.FullName);
+    await app.WaitForShutdownAsync(cancellationToken);
+    return 0;
+});
+return await command.Parse(options).InvokeAsync();

@@ -1,0 +1,79 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+using GatewayListOptions = Orleans.Configuration.GatewayOptions;
+
+namespace Silo.Gateway.Clustering;
+
+/// <summary>
+/// Connects a gateway to its silos beside the web server and not before it: Orleans' own hosted service would hold up the start
+/// until a silo answers, and callers would meet a closed port where they should be told <c>cluster_unavailable</c>.
+/// </summary>
+internal sealed partial class ClusterConnection(IClusterClient client, ILogger<ClusterConnection> logger) : BackgroundService
+{
+    private readonly IHostedService _client = (IHostedService)client;
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await _client.StartAsync(stoppingToken);
+        LogConnected(logger);
+    }
+
+    /// <inheritdoc/>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        await _client.StopAsync(cancellationToken);
+    }
+
+    [LoggerMessage(LogLevel.Information, "Connected to the cluster")]
+    private static partial void LogConnected(ILogger logger);
+}
+
+/// <summary>The way from a gateway in a process of its own to its cluster.</summary>
+public static class ClusterConnectionExtensions
+{
+    /// <summary>
+    /// Adds the Orleans client. Not for a process that hosts a silo: there the client comes with it.
+    /// </summary>
+    public static IHostApplicationBuilder AddSiloClusterClient(this IHostApplicationBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        var section = builder.Configuration.GetSection(ClusteringOptions.Section);
+        builder.Services.AddOptions<ClusteringOptions>().Bind(section).ValidateOnStart();
+        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<ClusteringOptions>, ClusteringOptionsValidator>());
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        var options = section.Get<ClusteringOptions>() ?? new ClusteringOptions();
+
+        var hostedBefore = builder.Services.Where(service => service.ServiceType == typeof(IHostedService)).ToHashSet();
+        builder.UseOrleansClient(client =>
+        {
+            client.UseLocalhostClustering(options.GatewayPort, options.ServiceId, options.ClusterId);
+            client.Configure<GatewayListOptions>(gateways => gateways.GatewayListRefreshPeriod = TimeSpan.FromSeconds(5));
+            client.UseConnectionRetryFilter<UntilConnected>();
+            client.AddActivityPropagation();
+        });
+        foreach (var service in builder.Services.Where(service => service.ServiceType == typeof(IHostedService) && !hostedBefore.Contains(service)).ToArray())
+        {
+            builder.Services.Remove(service);
+        }
+        builder.Services.AddHostedService<ClusterConnection>();
+        return builder;
+    }
+}
+
+/// <summary>Tries for as long as the process lives: a gateway may start long before its cluster.</summary>
+internal sealed partial class UntilConnected(IOptions<ClusteringOptions> options, TimeProvider time, ILogger<UntilConnected> logger)
+    : IClientConnectionRetryFilter
+{
+    /// <inheritdoc/>
+    public async Task<bool> ShouldRetryConnectionAttempt(Exception exception, CancellationToken cancellationToken)
+    {
+        LogNotConnected(logger, exception.Message, options.Value.ConnectionRetryDelay);
+        await Task.Delay(options.Value.ConnectionRetryDelay, time, cancellationToken);
+        return true;
+    }
+
+    [LoggerMessage(LogLevel.Warning, "The cluster cannot be reached: {Reason} Next try in {Delay}.")]
+    private static partial void LogNotConnected(ILogger logger, string reason, TimeSpan delay);
+}

@@ -1,0 +1,57 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+
+namespace Silo.Gateway;
+
+/// <summary>The bounds of one gateway (section <c>Gateway</c>).</summary>
+public sealed class GatewayOptions
+{
+    /// <summary>The section of the configuration.</summary>
+    public const string Section = "Gateway";
+
+    /// <summary>
+    /// Largest request body in bytes; imports have a limit of their own. A contact with every field at its limit is about 12,000
+    /// characters, at most three bytes each or six when escaped.
+    /// </summary>
+    [Range(1_024, 16_777_216)]
+    public long MaxContactBytes { get; set; } = 65_536;
+
+    /// <summary>Requests that run at once in this process.</summary>
+    [Range(1, 100_000)]
+    public int MaxConcurrentRequests { get; set; } = 2_048;
+
+    /// <summary>Requests that may wait for one of those to end; the next is refused with 429.</summary>
+    [Range(0, 100_000)]
+    public int MaxQueuedRequests { get; set; } = 1_024;
+
+    /// <summary>Requests of one organization that run at once: one that waits for its restore must leave room for the others.</summary>
+    [Range(1, 100_000)]
+    public int MaxConcurrentRequestsPerOrganization { get; set; } = 512;
+
+    /// <summary>Requests of one organization that may wait for one of those to end.</summary>
+    [Range(0, 100_000)]
+    public int MaxQueuedRequestsPerOrganization { get; set; } = 256;
+
+    /// <summary>Open connections; the next is closed at once.</summary>
+    [Range(1, 1_000_000)]
+    public int MaxConnections { get; set; } = 10_000;
+
+    /// <summary>Largest request header block in bytes; a token is the largest thing in it.</summary>
+    [Range(4_096, 131_072)]
+    public int MaxHeaderBytes { get; set; } = 32_768;
+
+    /// <summary>How long a client may take to send its header block.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:05:00")]
+    public TimeSpan HeadersTimeout { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>Slowest body that is still read, in bytes per second (after five seconds of grace).</summary>
+    [Range(1, 1_000_000)]
+    public double MinBodyBytesPerSecond { get; set; } = 240;
+
+    /// <summary>The only local port that answers <c>/metrics</c>; 0 for every port that the gateway listens on.</summary>
+    [Range(0, 65_535)]
+    public int MetricsPort { get; set; }
+}
+
+[OptionsValidator]
+internal sealed partial class GatewayOptionsValidator : IValidateOptions<GatewayOptions>;

@@ -1,0 +1,47 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+
+namespace Silo.Gateway;
+
+/// <summary>
+/// What <c>--ready-file</c> says once the process serves, as far as it applies (API.md, "Starting it"). Whoever started the
+/// process waits for the file to appear and needs to guess neither the port nor the moment.
+/// </summary>
+public sealed record ReadyFile
+{
+    /// <summary>The process.</summary>
+    public int Pid { get; init; } = Environment.ProcessId;
+
+    /// <summary>Where it serves HTTP.</summary>
+    public string? Url { get; init; }
+
+    /// <summary>Where its bucket emulator serves.</summary>
+    public string? BucketUrl { get; init; }
+
+    /// <summary>Where it keeps its files.</summary>
+    public string? DataDirectory { get; init; }
+
+    /// <summary>Writes the file in one piece: it is there with all of its text, or not at all.</summary>
+    public void Write(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var unfinished = $"{path}.{Pid}";
+        File.WriteAllBytes(unfinished, JsonSerializer.SerializeToUtf8Bytes(this, ReadyFileJson.Default.ReadyFile));
+        File.Move(unfinished, path, overwrite: true);
+    }
+
+    /// <summary>The address that a web server listens on; a port of 0 has become the one that the system chose.</summary>
+    public static string UrlOf(IHost host)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        return host.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+    }
+}
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ReadyFile))]
+internal sealed partial class ReadyFileJson : JsonSerializerContext;

@@ -1,0 +1,68 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Silo.Gateway.Clustering;
+
+namespace Silo.Tests.Gateway;
+
+public sealed class ClusterConnectionTests
+{
+    [Fact]
+    public async Task Gateway_StartedBeforeItsCluster_SaysSoAndHeals()
+    {
+        var (siloPort, gatewayPort) = (FreePort(), FreePort());
+        await using var gateway = await TestGateway.Start(
+            null,
+            builder => builder.AddSiloClusterClient(),
+            ("Clustering:GatewayPort", $"{gatewayPort}"), ("Clustering:ConnectionRetryDelay", "00:00:00.2"));
+        using (var early = await gateway.Get("/api/contacts/count", gateway.Member("demo"))) await early.Problem(503, "cluster_unavailable");
+        using (var early = await gateway.Get("/api/admin/databases", gateway.Tokens.Admin())) await early.Problem(503, "cluster_unavailable");
+        using (var ready = await gateway.Get("/health/ready")) Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
+        using (var live = await gateway.Get("/health/live")) Assert.Equal(HttpStatusCode.OK, live.StatusCode);
+
+        for (var round = 0; round < 2; round++) // the second silo takes the place of the first
+        {
+            using (var silo = await StartSilo(siloPort, gatewayPort))
+            {
+                await Until(gateway, HttpStatusCode.OK);
+                using (var ready = await gateway.Get("/health/ready")) Assert.Equal(HttpStatusCode.OK, ready.StatusCode);
+                await silo.StopAsync(TestContext.Current.CancellationToken);
+            }
+            await Until(gateway, HttpStatusCode.ServiceUnavailable);
+        }
+    }
+
+    // How long it takes is up to Orleans; that it happens is what must hold.
+    private static async Task Until(TestGateway gateway, HttpStatusCode status)
+    {
+        while (true)
+        {
+            using var response = await gateway.Get("/api/contacts/count", gateway.Member("demo"));
+            if (response.StatusCode == status) return;
+            if (response.StatusCode != HttpStatusCode.OK) await response.Problem(503, "cluster_unavailable");
+            await Task.Delay(100, TestContext.Current.CancellationToken);
+        }
+    }
+
+    private static async Task<IHost> StartSilo(int siloPort, int gatewayPort)
+    {
+        var builder = Host.CreateApplicationBuilder();
+        builder.Logging.ClearProviders();
+        builder.UseOrleans(silo =>
+        {
+            silo.UseLocalhostClustering(siloPort, gatewayPort);
+            StandInCluster.Host(silo, new StandIns());
+        });
+        var host = builder.Build();
+        await host.StartAsync(TestContext.Current.CancellationToken);
+        return host;
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

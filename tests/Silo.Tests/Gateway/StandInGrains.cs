@@ -1,0 +1,149 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using Silo.Contracts;
+using Silo.Contracts.Contacts;
+using Silo.Contracts.Databases;
+using Silo.Contracts.Organizations;
+
+namespace Silo.Tests.Gateway;
+
+/// <summary>
+/// What the stand-in grains below know and do. They keep rows in memory, so that the gateway is tested over real Orleans and real
+/// Kestrel without databases; the system tests have the real ones.
+/// </summary>
+public sealed class StandIns
+{
+    public ConcurrentDictionary<string, Exception> Failures { get; } = new();
+
+    public ConcurrentDictionary<string, TaskCompletionSource> Gates { get; } = new();
+
+    public ConcurrentDictionary<string, SemaphoreSlim> Arrivals { get; } = new();
+
+    public ConcurrentDictionary<string, Organization> Organizations { get; } = new();
+
+    public ConcurrentDictionary<string, DatabaseStatus> Active { get; } = new();
+
+    public ConcurrentDictionary<string, ContactListQuery> LastQuery { get; } = new();
+
+    public SemaphoreSlim Arrival(string organization) => Arrivals.GetOrAdd(organization, _ => new SemaphoreSlim(0));
+
+    /// <summary>Every call passes here: it may be made to wait, and made to fail.</summary>
+    public async Task Meet(string organization)
+    {
+        Arrival(organization).Release();
+        if (Gates.TryGetValue(organization, out var gate)) await gate.Task;
+        if (Failures.TryGetValue(organization, out var failure)) throw failure;
+    }
+}
+
+public sealed class StandInDatabaseGrain(StandIns standIns) : Grain, IOrgDatabaseGrain
+{
+    private static readonly JsonSerializerOptions Web = new(JsonSerializerDefaults.Web);
+    private readonly Dictionary<string, byte[]> _contacts = [];
+
+    private string Organization => this.GetPrimaryKeyString();
+
+    public async ValueTask<JsonBytes> ListContacts(ContactListQuery query, CancellationToken cancellationToken)
+    {
+        await standIns.Meet(Organization);
+        standIns.LastQuery[Organization] = query;
+        var items = string.Join(',', _contacts.Values.Select(System.Text.Encoding.UTF8.GetString));
+        return new(System.Text.Encoding.UTF8.GetBytes($"{{\"items\":[{items}],\"nextCursor\":null}}"));
+    }
+
+    public async ValueTask<JsonBytes> GetContact(string contactId, CancellationToken cancellationToken)
+    {
+        await standIns.Meet(Organization);
+        return new(_contacts.GetValueOrDefault(contactId));
+    }
+
+    public async ValueTask<JsonBytes> CountContacts(CancellationToken cancellationToken)
+    {
+        await standIns.Meet(Organization);
+        return new(JsonSerializer.SerializeToUtf8Bytes(new { count = _contacts.Count }));
+    }
+
+    public async ValueTask<ContactWritten> CreateContact(ContactFields fields, Durability? durability, CancellationToken cancellationToken)
+    {
+        await standIns.Meet(Organization);
+        return Put(Guid.CreateVersion7().ToString(), fields, durability);
+    }
+
+    public async ValueTask<ContactWritten> ReplaceContact(string contactId, ContactFields fields, Durability? durability, CancellationToken cancellationToken)
+    {
+        await standIns.Meet(Organization);
+        return _contacts.ContainsKey(contactId) ? Put(contactId, fields, durability) : throw NotFound();
+    }
+
+    public async ValueTask<ContactWritten> DeleteContact(string contactId, Durability? durability, CancellationToken cancellationToken)
+    {
+        await standIns.Meet(Organization);
+        return _contacts.Remove(contactId) ? new(default, contactId, durability ?? Durability.Local) : throw NotFound();
+    }
+
+    public async Task Warm(CancellationToken cancellationToken) => await standIns.Meet(Organization);
+
+    public Task Deactivate(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private ContactWritten Put(string id, ContactFields fields, Durability? durability)
+    {
+        var json = JsonSerializer.SerializeToUtf8Bytes(new { id, fields.Name, fields.Email, fields.Phone, fields.Company, fields.Notes, fields.AgentId }, Web);
+        _contacts[id] = json;
+        return new(new(json), id, durability ?? Durability.Local);
+    }
+
+    private static OrganizationException NotFound() => new(OrganizationErrorCode.ContactNotFound, "There is no contact of this id.");
+}
+
+public sealed class StandInCatalogGrain(StandIns standIns) : Grain, ICatalogGrain
+{
+    public const string Name = "catalog";
+
+    public async Task<OrganizationPage> ListOrganizations(OrganizationDbType? dbType, string? cursor, int limit, CancellationToken cancellationToken)
+    {
+        await standIns.Meet(Name);
+        var rows = standIns.Organizations.Values.Where(row => dbType is null || row.DbType == dbType)
+            .Where(row => cursor is null || string.CompareOrdinal(row.Id.Value, cursor) > 0)
+            .OrderBy(row => row.Id.Value, StringComparer.Ordinal).Take(limit + 1).ToList();
+        return rows.Count > limit ? new([.. rows.Take(limit)], rows[limit - 1].Id.Value) : new(rows, null);
+    }
+
+    public async Task<Organization?> GetOrganization(OrganizationId id, CancellationToken cancellationToken)
+    {
+        await standIns.Meet(Name);
+        return standIns.Organizations.GetValueOrDefault(id.Value);
+    }
+
+    public async Task<Organization> CreateOrganization(NewOrganization organization, CancellationToken cancellationToken)
+    {
+        await standIns.Meet(Name);
+        var row = new Organization
+        {
+            Id = organization.Id,
+            Name = organization.Name,
+            DbType = organization.DbType,
+            TursoUrl = organization.TursoUrl,
+            GcsBucketName = "bucket",
+            GcsReplicaPath = $"orgs/{organization.Id}",
+            Durability = organization.Durability,
+            CreatedAt = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.FromHours(1)),
+        };
+        return standIns.Organizations.TryAdd(row.Id.Value, row)
+            ? row
+            : throw new OrganizationException(OrganizationErrorCode.OrganizationExists, "There is an organization of this id.");
+    }
+
+    public Task CheckHealth(CancellationToken cancellationToken) => standIns.Meet(Name);
+}
+
+public sealed class StandInActiveDatabasesGrain(StandIns standIns) : Grain, IActiveDatabasesGrain
+{
+    public Task<IReadOnlyList<DatabaseStatus>> List(CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyList<DatabaseStatus>>([.. standIns.Active.Values]);
+
+    public Task<DatabaseStatus?> Find(OrganizationId organization, CancellationToken cancellationToken) =>
+        Task.FromResult(standIns.Active.GetValueOrDefault(organization.Value));
+
+    public Task<bool> Deactivate(OrganizationId organization, CancellationToken cancellationToken) =>
+        Task.FromResult(standIns.Active.TryRemove(organization.Value, out _));
+}
