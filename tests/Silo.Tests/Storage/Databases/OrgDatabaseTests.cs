@@ -205,6 +205,7 @@ public sealed class OrgDatabaseTests
         await using var bench = await DatabaseBench.StartAsync();
         await bench.SetFaultsAsync("""[{"method":"POST","namePrefix":"litestream-replicas/","action":"stall","count":1}]""");
         await using var database = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo);
+        await Eventually.IsAsync(() => database.Status().LitestreamPid is not null, "Litestream has started");
         Silo.Storage.Litestream.ChildProcess.Find(database.Status().LitestreamPid!.Value)!.Value.Kill();
         var commit = await database.CreateAsync(new ContactFields("one"), Token);
         await database.WaitReplicatedAsync(commit.Commit, Token);
