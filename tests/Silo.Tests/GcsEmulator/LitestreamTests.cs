@@ -44,11 +44,12 @@ public sealed class LitestreamTests : IDisposable
         await emulator.SetFaultsAsync("""[{"method":"insertObject","namePrefix":"organizations/","action":"status","status":403,"count":2}]""");
         using var replication = Start(litestream, emulator, "replicate", "-config", WriteConfiguration());
         var written = UntilLogAsync(replication, "snapshot written");
-        while (!written.IsCompleted)
-        {
-            Execute(database, "INSERT INTO t(content) VALUES (1)"); // it tries again only when the database changes
-            await Task.WhenAny(written, Task.Delay(50, Cancellation));
-        }
+        await Eventually.IsAsync(
+            () =>
+            {
+                Execute(database, "INSERT INTO t(content) VALUES (1)"); // it tries again only when the database changes
+                return written.IsCompleted;
+            }, "the snapshot is written");
         await written;
         await ClientTools.TerminateAsync(replication);
         Assert.Equal(2, (await emulator.StatisticsAsync()).GetProperty("faults").GetInt32());

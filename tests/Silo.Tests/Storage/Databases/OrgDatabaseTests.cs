@@ -203,10 +203,13 @@ public sealed class OrgDatabaseTests
     public async Task Litestream_KilledBeforeItPublished_PublishesAfterItsRestart()
     {
         await using var bench = await DatabaseBench.StartAsync();
-        await bench.SetFaultsAsync("""[{"method":"POST","namePrefix":"litestream-replicas/","action":"stall","count":1}]""");
+        await bench.SetFaultsAsync("""[{"method":"POST","namePrefix":"litestream-replicas/","action":"stall"}]""");
         await using var database = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo);
-        await Eventually.IsAsync(() => database.Status().LitestreamPid is not null, "Litestream has started");
+        // It has begun a generation, and its first snapshot is on its way for ever.
+        await Eventually.IsAsync(
+            () => Directory.EnumerateFiles(bench.Folder["a"], "generation", SearchOption.AllDirectories).Any(), "Litestream has begun a generation");
         Silo.Storage.Litestream.ChildProcess.Find(database.Status().LitestreamPid!.Value)!.Value.Kill();
+        await bench.ClearFaultsAsync();
         var commit = await database.CreateAsync(new ContactFields("one"), Token);
         await database.WaitReplicatedAsync(commit.Commit, Token);
         await database.CloseAsync(Token);
