@@ -34,7 +34,7 @@ public sealed class ClusterConnectionTests
     }
 
     // How long it takes is up to Orleans; that it happens is what must hold.
-    private static Task Until(TestGateway gateway, HttpStatusCode status) => Eventually.GetAsync(
+    private static Task<HttpResponseMessage> Until(TestGateway gateway, HttpStatusCode status) => Eventually.GetAsync(
         async () =>
         {
             using var response = await gateway.Get("/api/contacts/count", gateway.Member("demo"));
