@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Microsoft.Extensions.Options;
+using Silo.Contracts.Hosting;
 using Silo.Gateway;
 using Silo.Gateway.Clustering;
 
@@ -29,7 +30,7 @@ command.SetAction(async (arguments, cancellationToken) =>
         await Console.Error.WriteLineAsync(refused.Message);
         return 1;
     }
-    if (arguments.GetValue(readyFile) is { } file) new ReadyFile { Url = ReadyFile.UrlOf(app) }.Write(file.FullName);
+    if (arguments.GetValue(readyFile) is { } file) new ReadyFile { Url = ListeningAddress.Of(app) }.Write(file.FullName);
     await app.WaitForShutdownAsync(cancellationToken);
     return 0;
 });

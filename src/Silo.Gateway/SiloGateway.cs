@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration.Memory;
 using Silo.Gateway.Answers;
 using Silo.Gateway.Authentication;
 using Silo.Gateway.Clustering;
@@ -13,10 +14,21 @@ namespace Silo.Gateway;
 /// <summary>The HTTP side of Silo, in a process of its own or in that of a silo.</summary>
 public static class SiloGateway
 {
+    // Under every other source, so that any setting wins. Hosting.Diagnostics logs each request and, while it logs anything at all,
+    // gives each an Activity that nobody collects (1.3 us and 840 bytes of 7.6 us); with OTLP they are made all the same.
+    private static readonly Dictionary<string, string?> LogLevels = new()
+    {
+        ["Logging:LogLevel:Default"] = "Information",
+        ["Logging:LogLevel:Microsoft.AspNetCore"] = "Warning",
+        ["Logging:LogLevel:Microsoft.AspNetCore.Hosting.Diagnostics"] = "None",
+        ["Logging:LogLevel:Orleans"] = "Warning",
+    };
+
     /// <summary>Adds what the gateway needs, except for the way to its cluster.</summary>
     public static IHostApplicationBuilder AddSiloGateway(this IHostApplicationBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
+        builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = LogLevels });
         builder.Services.AddBearerTokens(builder.Configuration);
         builder.Services.AddRequestLimits(builder.Configuration);
         builder.Services.AddGatewayJson();

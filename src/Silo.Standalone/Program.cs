@@ -1,2 +1,46 @@
-// Grows with the issue that this commit begins.
-return 0;
+using System.CommandLine;
+using Silo.Cluster.Hosting;
+using Silo.Contracts.Hosting;
+using Silo.Gateway;
+using Silo.Standalone;
+using Silo.Storage.Litestream;
+
+var urls = new Option<string>("--urls")
+{
+    Description = "Where to serve HTTP; a port of 0 is chosen by the system.",
+    DefaultValueFactory = _ => Environment.GetEnvironmentVariable("ASPNETCORE_URLS") ?? "http://127.0.0.1:8080",
+};
+var data = new Option<string>("--data") { Description = "The folder that keeps everything (mode 0700).", DefaultValueFactory = _ => "./data" };
+var bucketPort = new Option<int>("--bucket-port") { Description = "The port of the bucket emulator; 0 is chosen by the system.", DefaultValueFactory = _ => 4443 };
+var readyFile = new Option<FileInfo?>("--ready-file") { Description = "A file to write, in one piece, when the process serves." };
+var command = new RootCommand("Silo in one process: gateway, silo and a bucket on this disk. Any setting goes as --Section:Key=value.")
+{
+    urls, data, bucketPort, readyFile,
+};
+var (settings, options) = SettingArguments.Split(args);
+
+command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(async () =>
+{
+    var folder = StandaloneFolder.Open(arguments.GetRequiredValue(data));
+    var builder = WebApplication.CreateBuilder(settings);
+    builder.WebHost.UseUrls(arguments.GetRequiredValue(urls));
+    var ownKey = builder.Configuration.NeedsSigningKey();
+    builder.AddStandaloneDefaults(folder);
+
+    var litestream = await LitestreamBinary.LocateAsync(builder.Configuration["Litestream:Path"], cancellationToken);
+    // The bucket is stopped last: what is put away at the end goes there.
+    await using var bucket = await builder.StartBucketAsync(folder, arguments.GetValue(bucketPort), cancellationToken);
+    builder.AddSiloCluster(litestream);
+    builder.AddSiloGateway();
+    await using var app = builder.Build();
+    app.MapSiloGateway();
+    await app.StartAsync(cancellationToken);
+
+    var url = ListeningAddress.Of(app);
+    await app.Services.AddDemoOrganizationAsync(cancellationToken);
+    if (arguments.GetValue(readyFile) is { } file)
+        new ReadyFile { Url = url, BucketUrl = bucket.Url.ToString().TrimEnd('/'), DataDirectory = folder.Path }.Write(file.FullName);
+    Welcome.Print(url, bucket.Url, folder, ownKey ? app.Configuration["Auth:SigningKey"] : null);
+    await app.WaitForShutdownAsync(cancellationToken);
+}));
+return await command.Parse(options).InvokeAsync();

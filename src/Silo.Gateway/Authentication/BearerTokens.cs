@@ -28,11 +28,22 @@ internal static class BearerTokens
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<TokenCache>();
         services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer();
+        KeepNoKeyRing(services);
         services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme)
             .Configure<IOptions<AuthOptions>, TokenCache>((bearer, auth, cache) => Configure(bearer, auth.Value, cache));
         services.AddAuthorizationBuilder()
             .AddPolicy(CallerPolicies.Member, policy => policy.RequireAssertion(context => context.User is Caller { IsMember: true }))
             .AddPolicy(CallerPolicies.Admin, policy => policy.RequireAssertion(context => context.User is Caller { IsAdmin: true }));
+    }
+
+    // AddAuthentication brings a hosted service that writes a key for cookies into the user's home at every first start. There are no
+    // cookies here; whoever adds some still gets a key when it is first needed.
+    private static void KeepNoKeyRing(IServiceCollection services)
+    {
+        foreach (var service in services.Where(service => service.ImplementationType?.Name == "DataProtectionHostedService").ToArray())
+        {
+            services.Remove(service);
+        }
     }
 
     private static void Configure(JwtBearerOptions bearer, AuthOptions auth, TokenCache cache)

@@ -27,7 +27,7 @@ internal sealed class ControlRequests(ObjectStore store, FaultPlan plan, Request
         }
         catch (JsonException malformed)
         {
-            throw GcsRefusal.Invalid($"Not a fault plan, at {malformed.Path ?? "the beginning"}: unknown member, unknown value or malformed JSON.");
+            throw GcsRefusal.Invalid($"Not an array of faults; at {malformed.Path ?? "its beginning"} there is an unknown member or value, or malformed JSON.");
         }
         await AnswerPlanAsync(context);
     }

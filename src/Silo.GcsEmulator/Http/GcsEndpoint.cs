@@ -1,4 +1,3 @@
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Net.Http.Headers;
 using Silo.GcsEmulator.Faults;
@@ -36,17 +35,17 @@ internal sealed partial class GcsEndpoint
         {
             await DispatchAsync(context);
         }
+        catch (Exception) when (context.RequestAborted.IsCancellationRequested)
+        {
+            context.Abort(); // nobody is there to be told
+        }
         catch (GcsRefusal refusal) when (!context.Response.HasStarted)
         {
             await RefusalAnswer.WriteAsync(context, refusal);
         }
-        catch (BadHttpRequestException) when (!context.Response.HasStarted)
+        catch (BadHttpRequestException malformed) when (!context.Response.HasStarted)
         {
-            await RefusalAnswer.WriteAsync(context, GcsRefusal.Invalid("The request ended early or is malformed."));
-        }
-        catch (Exception gone) when (gone is OperationCanceledException or ConnectionResetException or IOException && context.RequestAborted.IsCancellationRequested)
-        {
-            context.Abort();
+            await RefusalAnswer.WriteAsync(context, GcsRefusal.Invalid(malformed.Message));
         }
         catch (Exception failure) when (!context.Response.HasStarted)
         {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Silo.GcsEmulator.Http;
 
@@ -14,12 +15,32 @@ internal static class JsonBody
         var body = await ReadBytesAsync(source, cancellationToken);
         try
         {
+            RequireText(body);
             using var document = JsonDocument.Parse(body.Length == 0 ? "{}"u8.ToArray() : body);
             return document.RootElement.Clone();
         }
         catch (JsonException malformed)
         {
             throw new GcsRefusal(400, "parseError", "InvalidArgument", $"Parse Error: {malformed.Message}");
+        }
+    }
+
+    /// <summary>The parser takes strings that are no Unicode, and fails only when they are read.</summary>
+    private static void RequireText(byte[] body)
+    {
+        if (!Utf8.IsValid(body)) throw GcsRefusal.Invalid("The JSON body is not UTF-8.");
+        if (body.AsSpan().IndexOf("\\u"u8) < 0) return;
+        var reader = new Utf8JsonReader(body);
+        try
+        {
+            while (reader.Read())
+            {
+                if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName) reader.GetString();
+            }
+        }
+        catch (InvalidOperationException)
+        {
+            throw GcsRefusal.Invalid("The JSON body has an escape that is no character.");
         }
     }
 

@@ -3,7 +3,10 @@ using Silo.GcsEmulator.Store;
 
 namespace Silo.GcsEmulator.Http;
 
-/// <summary>Reads the query of a list request. What would change the answer and is not supported is refused, not ignored.</summary>
+/// <summary>
+/// Reads the query of a list request. What would change the answer and is not supported is refused, not ignored;
+/// Google's Go client sends every parameter, empty when not meant.
+/// </summary>
 internal static class ListParameters
 {
     private static readonly string[] Unsupported = ["matchGlob", "softDeleted", "includeFoldersAsPrefixes", "filter"];
@@ -12,7 +15,7 @@ internal static class ListParameters
     {
         foreach (var parameter in Unsupported)
         {
-            if (query.ContainsKey(parameter) && query[parameter] != "false") throw GcsRefusal.Unsupported(parameter);
+            if ((string?)query[parameter] is not (null or "" or "false")) throw GcsRefusal.Unsupported(parameter);
         }
         return new ListQuery(
             (string?)query["prefix"] ?? "",

@@ -10,9 +10,10 @@ internal static class ObjectDownload
 {
     private const int BlockBytes = 64 * 1024;
 
-    public static async Task AnswerAsync(HttpContext context, StoredObject item, SafeFileHandle content, RequestCounters counters)
+    public static async Task AnswerAsync(
+        HttpContext context, StoredObject item, SafeFileHandle content, bool isXml, RequestCounters counters)
     {
-        WriteHeaders(context.Response.Headers, item);
+        WriteHeaders(context.Response.Headers, item, isXml);
         var range = ByteRange.Parse(context.Request.Headers.Range, item.Size);
         var part = range ?? new ByteRange(0, item.Size);
         if (range is not null)
@@ -41,7 +42,7 @@ internal static class ObjectDownload
         }
     }
 
-    private static void WriteHeaders(IHeaderDictionary headers, StoredObject item)
+    private static void WriteHeaders(IHeaderDictionary headers, StoredObject item, bool isXml)
     {
         var metadata = item.Metadata;
         headers.AcceptRanges = "bytes";
@@ -49,8 +50,10 @@ internal static class ObjectDownload
         headers.LastModified = HeaderUtilities.FormatDate(item.Updated);
         headers["x-goog-generation"] = item.Generation.ToString(CultureInfo.InvariantCulture);
         headers["x-goog-metageneration"] = item.Metageneration.ToString(CultureInfo.InvariantCulture);
-        // Two lines: Google's Go client looks at the beginning of each.
-        headers["x-goog-hash"] = new[] { $"crc32c={item.Crc32cText()}", $"md5={item.Md5}" };
+        // As in GCS: the JSON API sends one line, the XML API two. The Node client splits the one at the comma, without trimming;
+        // the Go client looks at the beginning of each of the two.
+        string[] hashes = [$"crc32c={item.Crc32cText()}", $"md5={item.Md5}"];
+        headers["x-goog-hash"] = isXml ? hashes : string.Join(',', hashes);
         headers["x-goog-stored-content-encoding"] = Safe(metadata.ContentEncoding) ?? "identity";
         headers["x-goog-stored-content-length"] = item.Size.ToString(CultureInfo.InvariantCulture);
         headers["x-goog-storage-class"] = Safe(metadata.StorageClass) ?? "STANDARD";

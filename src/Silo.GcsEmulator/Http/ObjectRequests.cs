@@ -18,7 +18,7 @@ internal sealed class ObjectRequests(ObjectStore store, RequestCounters counters
         var request = context.Request;
         var conditions = route.IsXml ? Preconditions.FromHeaders(request.Headers) : Preconditions.FromQuery(request.Query);
         var (item, content) = store.Get(route.Bucket).Open(route.Object, Generation(request.Query), conditions);
-        using (content) await ObjectDownload.AnswerAsync(context, item, content, counters);
+        using (content) await ObjectDownload.AnswerAsync(context, item, content, route.IsXml, counters);
     }
 
     public Task ListAsync(HttpContext context, GcsRoute route)

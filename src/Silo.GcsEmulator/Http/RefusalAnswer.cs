@@ -47,7 +47,7 @@ internal static class RefusalAnswer
         context.Response.StatusCode = refusal.Status;
         context.Response.ContentType = "application/xml; charset=UTF-8";
         context.Response.ContentLength = body.Length;
-        if (!HttpMethods.IsHead(context.Request.Method)) await context.Response.BodyWriter.WriteAsync(body, context.RequestAborted);
+        if (!HttpMethods.IsHead(context.Request.Method)) await context.Response.BodyWriter.WriteAsync(body, CancellationToken.None);
     }
 
     private static bool IsXml(HttpContext context)

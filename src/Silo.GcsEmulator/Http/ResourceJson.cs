@@ -21,7 +21,7 @@ internal static class ResourceJson
         await using (var json = new Utf8JsonWriter(body, Plain)) write(json);
         context.Response.ContentLength = body.Length;
         if (HttpMethods.IsHead(context.Request.Method)) return;
-        await context.Response.BodyWriter.WriteAsync(body.GetBuffer().AsMemory(0, (int)body.Length), context.RequestAborted);
+        await context.Response.BodyWriter.WriteAsync(body.GetBuffer().AsMemory(0, (int)body.Length), CancellationToken.None);
     }
 
     public static Task AnswerAsync(HttpContext context, string bucket, StoredObject item)

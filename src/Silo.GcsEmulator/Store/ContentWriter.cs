@@ -40,7 +40,7 @@ internal sealed class ContentWriter : IDisposable
         try
         {
             int read;
-            while ((read = await source.ReadAsync(buffer.AsMemory(0, BlockBytes), cancellationToken)) > 0) Append(buffer.AsSpan(0, read));
+            while ((read = await ReadAsync(source, buffer.AsMemory(0, BlockBytes), cancellationToken)) > 0) Append(buffer.AsSpan(0, read));
         }
         finally
         {
@@ -85,6 +85,19 @@ internal sealed class ContentWriter : IDisposable
         catch (DirectoryNotFoundException)
         {
             // The bucket was deleted meanwhile, and this with it.
+        }
+    }
+
+    /// <summary>What fails here is the sender's doing; what fails in <see cref="Append"/> is the disk's.</summary>
+    private static async ValueTask<int> ReadAsync(Stream source, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await source.ReadAsync(buffer, cancellationToken);
+        }
+        catch (IOException ended)
+        {
+            throw GcsRefusal.Invalid($"The content ended early: {ended.Message}");
         }
     }
 

@@ -39,7 +39,7 @@ internal sealed class ObjectIndex
                 if (RolledUp(name, query) is { } prefix)
                 {
                     page.Prefixes.Add(prefix);
-                    if (query.IncludeTrailingDelimiter && Find(prefix) is { } folder) page.Objects.Add(folder);
+                    if (query.IncludeTrailingDelimiter && name == prefix) page.Objects.Add(_objects[name]);
                     seek = ObjectName.AfterAll(prefix);
                     break;
                 }

@@ -51,13 +51,25 @@ public readonly partial record struct ChildProcess(int Pid, long StartTicks)
     {
         try
         {
-            var text = File.ReadAllText($"/proc/{Pid}/task/{Pid}/children");
-            return [.. text.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            // Each thread lists the children that it made, and Go starts processes from any thread.
+            return [.. Directory.EnumerateDirectories($"/proc/{Pid}/task").SelectMany(task => ReadChildren($"{task}/children"))
                 .Select(pid => Find(int.Parse(pid, CultureInfo.InvariantCulture))).OfType<ChildProcess>()];
         }
         catch (IOException)
         {
             return [];
+        }
+    }
+
+    private static string[] ReadChildren(string file)
+    {
+        try
+        {
+            return File.ReadAllText(file).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        }
+        catch (IOException)
+        {
+            return []; // the thread is gone
         }
     }
 

@@ -116,7 +116,7 @@ public sealed class BearerTokensTests(StandInCluster cluster)
     {
         using var rsa = RSA.Create(2048);
         await using var authority = await StartAuthority(rsa);
-        var issuer = ReadyFile.UrlOf(authority);
+        var issuer = ListeningAddress.Of(authority);
         await using var gateway = await TestGateway.Start(cluster.Client, null, ("Auth:Authority", issuer), ("Auth:Audience", "silo"));
 
         using var good = await gateway.Get(Contacts, Token(Credentials(rsa), "silo", issuer));
@@ -201,7 +201,7 @@ public sealed class BearerTokensTests(StandInCluster cluster)
         var key = rsa.ExportParameters(false);
         var keys = new[] { new { kty = "RSA", kid = "1", use = "sig", n = Base64UrlEncoder.Encode(key.Modulus), e = Base64UrlEncoder.Encode(key.Exponent) } };
         app.MapGet("/.well-known/openid-configuration", () =>
-            JsonSerializer.Serialize(new { issuer = ReadyFile.UrlOf(app), jwks_uri = ReadyFile.UrlOf(app) + "/keys" }));
+            JsonSerializer.Serialize(new { issuer = ListeningAddress.Of(app), jwks_uri = ListeningAddress.Of(app) + "/keys" }));
         app.MapGet("/keys", () => JsonSerializer.Serialize(new { keys }));
         await app.StartAsync(TestContext.Current.CancellationToken);
         return app;

@@ -170,7 +170,8 @@ public sealed class FailureAnswersTests(StandInCluster cluster) : IAsyncLifetime
     [InlineData("GET / HTTP/1.1\r\n\r\n", "400")]
     [InlineData("GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n", "400")]
     [InlineData("nonsense\r\n\r\n", "400")]
-    public async Task Request_ThatIsNoHttp_IsRefusedByKestrel(string request, string status) =>
+    [InlineData("OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "404")]
+    public async Task Request_OutOfTheOrdinary_IsRefused(string request, string status) =>
         Assert.StartsWith($"HTTP/1.1 {status} ", await _gateway.SendRaw(request), StringComparison.Ordinal);
 
     private async Task<HttpResponseMessage> Fail(Exception failure)

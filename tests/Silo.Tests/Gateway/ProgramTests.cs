@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
+using Silo.Contracts.Hosting;
 using Silo.Gateway;
 using Silo.Gateway.Authentication;
 

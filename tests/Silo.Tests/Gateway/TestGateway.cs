@@ -22,7 +22,7 @@ public sealed class TestGateway : IAsyncDisposable
         _app = app;
         SigningKey = signingKey;
         Tokens = new DevelopmentTokens(signingKey, TimeProvider.System);
-        Url = new Uri(ReadyFile.UrlOf(app));
+        Url = new Uri(ListeningAddress.Of(app));
         Client = new HttpClient { BaseAddress = Url };
     }
 

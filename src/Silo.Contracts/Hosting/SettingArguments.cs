@@ -1,4 +1,4 @@
-namespace Silo.Gateway;
+namespace Silo.Contracts.Hosting;
 
 /// <summary>
 /// The settings among the arguments of a program: <c>--Section:Key=value</c>, or the value as the argument that follows.

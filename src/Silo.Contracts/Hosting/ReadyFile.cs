@@ -1,9 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 
-namespace Silo.Gateway;
+namespace Silo.Contracts.Hosting;
 
 /// <summary>
 /// What <c>--ready-file</c> says once the process serves, as far as it applies (API.md, "Starting it"). Whoever started the
@@ -30,13 +28,6 @@ public sealed record ReadyFile
         var unfinished = $"{path}.{Pid}";
         File.WriteAllBytes(unfinished, JsonSerializer.SerializeToUtf8Bytes(this, ReadyFileJson.Default.ReadyFile));
         File.Move(unfinished, path, overwrite: true);
-    }
-
-    /// <summary>The address that a web server listens on; a port of 0 has become the one that the system chose.</summary>
-    public static string UrlOf(IHost host)
-    {
-        ArgumentNullException.ThrowIfNull(host);
-        return host.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
     }
 }
 

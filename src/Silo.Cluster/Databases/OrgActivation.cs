@@ -1,0 +1,90 @@
+using Silo.Contracts;
+using Silo.Contracts.Databases;
+using Silo.Storage.Databases;
+
+namespace Silo.Cluster.Databases;
+
+/// <summary>What a silo knows of one activation while it lives: the grain writes it, the admin API reads it from other threads.</summary>
+internal sealed class OrgActivation(OrganizationId organization, string silo, TimeProvider time)
+{
+    private readonly DateTimeOffset _startedAt = time.GetUtcNow();
+    private long _lastUse = time.GetTimestamp();
+    private long _reads;
+    private long _writes;
+    private volatile OrgDatabase? _database;
+    private volatile string? _problem;
+    private volatile DatabaseState _state = DatabaseState.Activating;
+    private volatile IReadOnlyDictionary<string, double> _phases = new Dictionary<string, double>();
+
+    public OrganizationId Organization { get; } = organization;
+
+    /// <summary>The open database; null before and after.</summary>
+    public OrgDatabase? Database => _database;
+
+    public DatabaseState State
+    {
+        get => _state;
+        set => _state = value;
+    }
+
+    /// <summary>Time since the last request.</summary>
+    public TimeSpan Idle => time.GetElapsedTime(Interlocked.Read(ref _lastUse));
+
+    public void Opened(OrgDatabase database, ActivationPhases phases)
+    {
+        _phases = phases.Milliseconds;
+        _problem = null;
+        _database = database;
+        _state = DatabaseState.Active;
+    }
+
+    public void Refused(string problem)
+    {
+        _problem = problem;
+        _state = DatabaseState.Unavailable;
+    }
+
+    public void UsedForRead()
+    {
+        Touch();
+        Interlocked.Increment(ref _reads);
+    }
+
+    public void UsedForWrite()
+    {
+        Touch();
+        Interlocked.Increment(ref _writes);
+    }
+
+    public void Touch() => Interlocked.Exchange(ref _lastUse, time.GetTimestamp());
+
+    public DatabaseStatus Status()
+    {
+        var status = new DatabaseStatus
+        {
+            Organization = Organization,
+            Silo = silo,
+            State = _state,
+            ActivatedAt = _startedAt,
+            ActivationMs = _phases,
+            IdleSeconds = Idle.TotalSeconds,
+            Reads = Interlocked.Read(ref _reads),
+            Writes = Interlocked.Read(ref _writes),
+            Problem = _problem,
+        };
+        if (_database?.Status() is not { } database) return status;
+        return status with
+        {
+            LitestreamPid = database.LitestreamPid,
+            LitestreamRestarts = database.LitestreamRestarts,
+            DatabaseBytes = database.DatabaseBytes,
+            WalBytes = database.WalBytes,
+            ReplicationLagSeconds = database.Lag.TotalSeconds,
+            ReplicationLagBytes = database.LagBytes,
+            LastUploadAt = database.LastUploadAt,
+            Epoch = database.Epoch,
+            Generation = database.Generation,
+            Problem = database.Problem ?? _problem,
+        };
+    }
+}

@@ -1,0 +1,246 @@
+using Microsoft.Extensions.Options;
+using Orleans.Placement;
+using Silo.Contracts;
+using Silo.Contracts.Contacts;
+using Silo.Contracts.Databases;
+using Silo.Contracts.Organizations;
+using Silo.Storage.Catalog;
+using Silo.Storage.Databases;
+using Silo.Storage.Gcs;
+
+namespace Silo.Cluster.Databases;
+
+/// <summary>
+/// One organization's database. The first call opens it, and all calls that come meanwhile share that one attempt; after a
+/// failure there is none before the backoff is over, however many ask. Idle, it flushes first and only then goes.
+/// </summary>
+/// <remarks>
+/// Idleness is judged here and not by Orleans' collector, which cannot be told to wait until the bucket has everything.
+/// All calls interleave; what must be alone takes its turn in <see cref="OrgDatabase"/>, so that a write that waits for the bucket
+/// holds up no other write (they share its upload), and no read ever waits for a write.
+/// </remarks>
+[GrainType("org-database"), KeepAlive, Immovable, ActivationCountBasedPlacement]
+internal sealed partial class OrgDatabaseGrain(
+    OrganizationCatalog catalog, OrgDatabaseOpening opening, ActiveDatabases active, IOptions<DatabaseOptions> options, ILocalSiloDetails silo,
+    TimeProvider time, ILogger<OrgDatabaseGrain> logger) : Grain, IOrgDatabaseGrain
+{
+    /// <summary>How long an activation without a database stays to answer: it holds the backoff.</summary>
+    private static readonly TimeSpan KeepWithoutDatabase = TimeSpan.FromSeconds(10);
+
+    private readonly DatabaseOptions _options = options.Value;
+    private readonly CancellationTokenSource _deactivating = new();
+    private OrgActivation _activation = null!; // set in OnActivateAsync, before any call
+    private Durability _durability;
+    private Task<OrgDatabase>? _attempt;
+    private Refusal? _refusal;
+
+    private sealed record Refusal(OrganizationException Exception, int Failures, long Since, TimeSpan Backoff);
+
+    /// <inheritdoc/>
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        _activation = new OrgActivation(OrganizationId.Parse(this.GetPrimaryKeyString()), silo.SiloAddress.ToString(), time);
+        var period = TimeSpan.FromTicks(Math.Clamp(_options.IdleTimeout.Ticks / 10, TimeSpan.FromMilliseconds(200).Ticks, TimeSpan.FromSeconds(10).Ticks));
+        this.RegisterGrainTimer(PutAwayWhenIdleAsync, new GrainTimerCreationOptions(period, period));
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<JsonBytes> ListContacts(ContactListQuery query, CancellationToken cancellationToken)
+    {
+        _activation.UsedForRead();
+        return await (await OpenAsync(cancellationToken)).ListAsync(query, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<JsonBytes> GetContact(string contactId, CancellationToken cancellationToken)
+    {
+        _activation.UsedForRead();
+        return await (await OpenAsync(cancellationToken)).GetAsync(contactId, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<JsonBytes> CountContacts(CancellationToken cancellationToken)
+    {
+        _activation.UsedForRead();
+        return await (await OpenAsync(cancellationToken)).CountAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<ContactWritten> CreateContact(ContactFields fields, Durability? durability, CancellationToken cancellationToken) =>
+        WriteAsync(durability, (database, token) => database.CreateAsync(fields, token), cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<ContactWritten> ReplaceContact(string contactId, ContactFields fields, Durability? durability, CancellationToken cancellationToken) =>
+        WriteAsync(durability, (database, token) => database.ReplaceAsync(contactId, fields, token), cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<ContactWritten> DeleteContact(string contactId, Durability? durability, CancellationToken cancellationToken) =>
+        WriteAsync(durability, (database, token) => database.DeleteAsync(contactId, token), cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task Warm(CancellationToken cancellationToken)
+    {
+        _activation.Touch();
+        await OpenAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task Deactivate(CancellationToken cancellationToken)
+    {
+        if (_activation.Database is { } database) await database.FlushAsync(cancellationToken);
+        DeactivateOnIdle();
+    }
+
+    /// <inheritdoc/>
+    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        _activation.State = DatabaseState.Deactivating;
+        await _deactivating.CancelAsync();
+        if (_attempt is { } attempt) await ((Task)attempt).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        if (_activation.Database is { } database) await PutAwayAsync(database, reason, cancellationToken);
+        active.Remove(_activation);
+        _deactivating.Dispose();
+    }
+
+    private async ValueTask<ContactWritten> WriteAsync(
+        Durability? requested, Func<OrgDatabase, CancellationToken, Task<CommittedContact>> write, CancellationToken cancellationToken)
+    {
+        _activation.UsedForWrite();
+        var database = await OpenAsync(cancellationToken);
+        var durability = requested ?? _durability;
+        var done = await write(database, cancellationToken);
+        if (durability == Durability.Replicated) await database.WaitReplicatedAsync(done.Commit, cancellationToken);
+        return new ContactWritten(done.Contact, done.Id, durability);
+    }
+
+    private ValueTask<OrgDatabase> OpenAsync(CancellationToken cancellationToken)
+    {
+        if (_activation.Database is { } database) return new(database);
+        if (_refusal is { } refusal && refusal.Backoff - time.GetElapsedTime(refusal.Since) is { Ticks: > 0 } left)
+            throw new OrganizationException(refusal.Exception.Code, refusal.Exception.Message) { RetryAfter = left };
+        // The attempt is everybody's: who gives up waiting does not end it for the others.
+        return new((_attempt ??= AttemptAsync()).WaitAsync(cancellationToken));
+    }
+
+    private async Task<OrgDatabase> AttemptAsync()
+    {
+        await Task.Yield(); // so that _attempt is set before it can end
+        try
+        {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(_deactivating.Token);
+            limit.CancelAfter(_options.ActivationTimeout);
+            var phases = new ActivationPhases(time);
+            var organization = await FindAsync(limit.Token);
+            phases.Done("catalog");
+            active.Add(_activation);
+            _activation.State = DatabaseState.Activating;
+            var owner = new HeadOwner(silo.ClusterId, silo.SiloAddress.ToString(), GrainContext.ActivationId.ToString());
+            var database = await opening.OpenAsync(organization, owner, phases, limit.Token);
+            _durability = organization.Durability;
+            _refusal = null;
+            _activation.Opened(database, phases);
+            return database;
+        }
+        catch (OrganizationException e) when (e.Code == OrganizationErrorCode.OrganizationNotFound)
+        {
+            throw;
+        }
+        catch (CatalogException e)
+        {
+            LogCatalog(_activation.Organization, e.Message);
+            throw Refuse(new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The catalog of organizations cannot be used now.", e));
+        }
+        catch (Exception e) when (e is not OrganizationException)
+        {
+            LogUnexpected(_activation.Organization, e);
+            throw Refuse(new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database could not be opened because of an unexpected error.", e));
+        }
+        catch (OrganizationException e)
+        {
+            throw Refuse(e);
+        }
+        finally
+        {
+            _attempt = null;
+        }
+    }
+
+    private async Task<Organization> FindAsync(CancellationToken cancellationToken)
+    {
+        var organization = await catalog.FindAsync(_activation.Organization, cancellationToken)
+            ?? throw new OrganizationException(OrganizationErrorCode.OrganizationNotFound, "There is no such organization.");
+        return organization.DbType == OrganizationDbType.Sqlite
+            ? organization
+            : throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The organization lives on Turso, which this version does not serve yet.");
+    }
+
+    private OrganizationException Refuse(OrganizationException cause)
+    {
+        var failures = (_refusal?.Failures ?? 0) + 1;
+        var backoff = TimeSpan.FromTicks(Math.Min(_options.RetryBackoff.Ticks << Math.Min(failures - 1, 20), _options.MaxRetryBackoff.Ticks));
+        _refusal = new Refusal(cause, failures, time.GetTimestamp(), backoff);
+        _activation.Refused(cause.Message);
+        return new OrganizationException(cause.Code, cause.Message) { RetryAfter = backoff };
+    }
+
+    private async Task PutAwayWhenIdleAsync(CancellationToken cancellationToken)
+    {
+        if (_attempt is not null) return;
+        if (_activation.Database is not { } database)
+        {
+            var backoff = _refusal?.Backoff ?? TimeSpan.Zero;
+            if (_activation.Idle > (backoff > KeepWithoutDatabase ? backoff : KeepWithoutDatabase)) DeactivateOnIdle();
+            return;
+        }
+        if (database.IsMoved)
+        {
+            DeactivateOnIdle();
+            return;
+        }
+        if (_activation.Idle < _options.IdleTimeout) return;
+        try
+        {
+            await database.FlushAsync(cancellationToken);
+        }
+        catch (FlushException e)
+        {
+            LogStaysActive(e.Message);
+            return;
+        }
+        // A request may have come while the bucket was waited for.
+        if (_activation.Idle >= _options.IdleTimeout && database.IsFlushed) DeactivateOnIdle();
+    }
+
+    /// <summary>Closes the database; as long as the silo gives time, until the bucket has confirmed everything.</summary>
+    private async Task PutAwayAsync(OrgDatabase database, DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                await database.CloseAsync(cancellationToken);
+                LogPutAway(_activation.Organization, reason.ReasonCode);
+                return;
+            }
+            catch (FlushException e)
+            {
+                LogStaysActive(e.Message);
+            }
+        }
+        await database.AbandonAsync();
+        active.Kept.Add(_activation.Organization);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Organization {Organization}: put away ({Reason})")]
+    private partial void LogPutAway(OrganizationId organization, DeactivationReasonCode reason);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Problem}")]
+    private partial void LogStaysActive(string problem);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: the catalog cannot be used: {Problem}")]
+    private partial void LogCatalog(OrganizationId organization, string problem);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: unexpected error while the database was opened")]
+    private partial void LogUnexpected(OrganizationId organization, Exception exception);
+}

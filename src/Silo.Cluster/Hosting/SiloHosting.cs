@@ -1,0 +1,73 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+using Orleans.Configuration;
+using Silo.Cluster.Databases;
+using Silo.Storage.Catalog;
+using Silo.Storage.Databases;
+using Silo.Storage.Gcs;
+using Silo.Storage.Litestream;
+
+namespace Silo.Cluster.Hosting;
+
+/// <summary>Makes a host a silo: bucket, catalog, Litestream, databases, and the Orleans runtime that places the grains.</summary>
+public static class SiloHosting
+{
+    /// <summary>What a silo needs beyond the last upload of its databases to stop in order.</summary>
+    private static readonly TimeSpan StopMargin = TimeSpan.FromSeconds(30);
+
+    /// <summary>Adds the silo, in the order of the data's way from the bucket to the grain.</summary>
+    /// <param name="builder">The host.</param>
+    /// <param name="litestream">The checked binary.</param>
+    public static T AddSiloCluster<T>(this T builder, LitestreamBinary litestream)
+        where T : IHostApplicationBuilder
+    {
+        var configuration = builder.Configuration;
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddGcsBucket(configuration);
+        builder.Services.AddOrganizationCatalog(configuration);
+        builder.Services.AddLitestream(configuration, litestream);
+        builder.Services.AddOrgDatabases(configuration);
+
+        builder.Services.AddSingleton<IValidateOptions<ClusteringOptions>, ClusteringOptionsValidator>();
+        builder.Services.AddOptions<ClusteringOptions>().Bind(configuration.GetSection("Clustering")).ValidateOnStart();
+        builder.Services.AddSingleton<ActiveDatabases>();
+        builder.Services.AddSingleton<SiloDatabasesClient>();
+        // Before the silo takes calls, and after it has put everything away.
+        builder.Services.AddHostedService<SiloPreparation>();
+        builder.Services.AddHostedService<ShutdownProgress>();
+        builder.UseOrleans(silo => silo.AddGrains(configuration));
+        builder.Services.AddHostedService<LeftoverRecovery>();
+        return builder;
+    }
+
+    private static void AddGrains(this ISiloBuilder silo, IConfiguration configuration)
+    {
+        var clustering = configuration.GetSection("Clustering").Get<ClusteringOptions>() ?? new ClusteringOptions();
+        silo.UseLocalhostClustering(
+            clustering.SiloPort == 0 ? FreePort() : clustering.SiloPort,
+            clustering.GatewayPort == 0 ? FreePort() : clustering.GatewayPort,
+            serviceId: clustering.ClusterId,
+            clusterId: clustering.ClusterId);
+        silo.AddDistributedGrainDirectory();
+        silo.AddActivityPropagation();
+        silo.AddGrainService<SiloDatabases>();
+
+        var databases = configuration.GetSection("Database").Get<DatabaseOptions>() ?? new DatabaseOptions();
+        // Code that ignores its token goes on beside a new activation; these are above what a restore or a last upload may take.
+        silo.Configure<GrainCollectionOptions>(options =>
+        {
+            options.ActivationTimeout = databases.ActivationTimeout + StopMargin;
+            options.DeactivationTimeout = databases.FlushTimeout + StopMargin;
+        });
+        silo.Configure<HostOptions>(options => options.ShutdownTimeout = databases.FlushTimeout + StopMargin + StopMargin);
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

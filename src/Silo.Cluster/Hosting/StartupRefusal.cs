@@ -1,0 +1,30 @@
+using System.Net.Sockets;
+using Microsoft.Extensions.Options;
+using Silo.Storage.Databases;
+using Silo.Storage.Litestream;
+
+namespace Silo.Cluster.Hosting;
+
+/// <summary>Turns what a start refuses for into one sentence on the error stream: it is for the operator, who needs no stack trace.</summary>
+public static class StartupRefusal
+{
+    /// <summary>Runs a program.</summary>
+    /// <returns>Its exit code: 0, or 1 when it refused to start.</returns>
+    public static async Task<int> ReportAsync(Func<Task> run)
+    {
+        try
+        {
+            await run();
+            return 0;
+        }
+        catch (Exception e) when (IsRefusal(e))
+        {
+            await Console.Error.WriteLineAsync(e is OptionsValidationException options ? string.Join(Environment.NewLine, options.Failures) : e.Message);
+            return 1;
+        }
+    }
+
+    private static bool IsRefusal(Exception e) =>
+        e is OptionsValidationException or LitestreamNotFoundException or DataDirectoryException or Silo.Storage.Catalog.CatalogException
+        || (e is IOException && e.GetBaseException() is SocketException); // a port that is in use
+}

@@ -1,0 +1,62 @@
+using Microsoft.Extensions.Configuration.Memory;
+using Silo.Contracts;
+using Silo.Contracts.Organizations;
+using Silo.GcsEmulator;
+
+namespace Silo.Standalone;
+
+/// <summary>What makes gateway, silo and bucket one program: everything embedded, everything in one folder.</summary>
+internal static class StandaloneHosting
+{
+    /// <summary>The organization that is there from the first start.</summary>
+    public static readonly OrganizationId Demo = OrganizationId.Parse("demo");
+
+    /// <summary>Sets what the other hosts must be told. Every setting of the user wins over these.</summary>
+    public static void AddStandaloneDefaults(this WebApplicationBuilder builder, StandaloneFolder folder)
+    {
+        var defaults = new Dictionary<string, string?>
+        {
+            ["GCS_BUCKET_NAME"] = "silo",
+            ["Database:DataDirectory"] = folder.Databases,
+            ["ConnectionStrings:Catalog"] = folder.Catalog,
+            ["Clustering:ClusterId"] = "standalone",
+            ["Clustering:SiloPort"] = "0",
+            ["Clustering:GatewayPort"] = "0",
+            ["Logging:LogLevel:Default"] = "Warning",
+            ["Logging:LogLevel:Silo"] = "Information",
+            // It compares its first tick with the machine's boot and complains at every start.
+            ["Logging:LogLevel:Orleans.Runtime.Watchdog"] = "Error",
+            // Orleans logs a grain service's life under our name.
+            ["Logging:LogLevel:Silo.Cluster.Databases.SiloDatabases"] = "Warning",
+            ["Logging:Console:FormatterName"] = "simple",
+            ["Logging:Console:FormatterOptions:SingleLine"] = "true",
+            ["Logging:Console:FormatterOptions:TimestampFormat"] = "HH:mm:ss ",
+        };
+        // In front of all other sources, so that each of them overrides it.
+        builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = defaults });
+        if (builder.Configuration.NeedsSigningKey()) builder.Configuration["Auth:SigningKey"] = folder.SigningKey();
+    }
+
+    /// <summary>Whether neither an authority nor a key was configured.</summary>
+    public static bool NeedsSigningKey(this IConfiguration configuration) =>
+        string.IsNullOrEmpty(configuration["Auth:Authority"]) && string.IsNullOrEmpty(configuration["Auth:SigningKey"]);
+
+    /// <summary>Starts the bucket in this process and points silo and Litestream at it.</summary>
+    public static async Task<GcsEmulatorServer> StartBucketAsync(this WebApplicationBuilder builder, StandaloneFolder folder, int port, CancellationToken cancellationToken)
+    {
+        var options = new GcsEmulatorOptions { Port = port, DataDirectory = folder.Bucket };
+        options.Buckets.Add(builder.Configuration["Gcs:BucketName"] ?? builder.Configuration["GCS_BUCKET_NAME"]!);
+        var bucket = await GcsEmulatorServer.StartAsync(options, cancellationToken);
+        // Not a default: a STORAGE_EMULATOR_HOST of the shell means another one.
+        builder.Configuration["Gcs:EmulatorHost"] = bucket.Url.Authority;
+        return bucket;
+    }
+
+    /// <summary>Adds the organization of the printed token, unless it is there.</summary>
+    public static async Task AddDemoOrganizationAsync(this IServiceProvider services, CancellationToken cancellationToken)
+    {
+        var catalog = services.GetRequiredService<IGrainFactory>().GetGrain<ICatalogGrain>(0);
+        if (await catalog.GetOrganization(Demo, cancellationToken) is not null) return;
+        await catalog.CreateOrganization(new NewOrganization(Demo, "Demo", OrganizationDbType.Sqlite, null, Durability.Local), cancellationToken);
+    }
+}

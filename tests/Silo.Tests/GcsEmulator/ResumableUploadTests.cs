@@ -1,0 +1,161 @@
+using System.Net;
+using CsCheck;
+
+namespace Silo.Tests.GcsEmulator;
+
+public sealed class ResumableUploadTests
+{
+    [Fact]
+    public async Task Upload_InPiecesOfAnySize_KeepsEveryByte()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var pieces = Gen.Byte.Array[0, 5_000].Array[1, 8];
+        await pieces.SampleAsync(async parts =>
+        {
+            var whole = parts.SelectMany(part => part).ToArray();
+            var session = await emulator.BeginResumableAsync("odd");
+            var sent = 0;
+            foreach (var part in parts.Where(part => part.Length > 0))
+            {
+                using var answer = await emulator.SendPieceAsync(session, $"bytes {sent}-{sent + part.Length - 1}/*", part);
+                sent += part.Length;
+                Assert.Equal(HttpStatusCode.PermanentRedirect, answer.StatusCode);
+                Assert.Equal($"bytes=0-{sent - 1}", answer.Headers.GetValues("Range").Single());
+            }
+            var stored = await Emulator.ObjectAsync(await emulator.SendPieceAsync(session, $"bytes */{sent}", []));
+            Assert.Equal(whole.Length.ToString(), stored.Size);
+            Assert.Equal(whole, await emulator.ReadAsync("odd"));
+        }, iter: 25, threads: 1);
+    }
+
+    [Fact]
+    public async Task Upload_LastPieceWithTotal_MakesTheObject()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x", metadata: """{"contentType":"text/x","metadata":{"k":"v"}}""");
+        using var first = await emulator.SendPieceAsync(session, "bytes 0-2/*", "abc"u8.ToArray());
+        Assert.Empty((await emulator.ListAsync()).Names);
+        var stored = await Emulator.ObjectAsync(await emulator.SendPieceAsync(session, "bytes 3-4/5", "de"u8.ToArray()));
+        Assert.Equal(("5", "text/x", "v"), (stored.Size, stored.ContentType, stored.Metadata!["k"]));
+        Assert.Equal("abcde"u8.ToArray(), await emulator.ReadAsync("x"));
+    }
+
+    [Theory]
+    [InlineData("bytes 0-*/*")]
+    [InlineData("bytes 0-4/5")]
+    [InlineData("")]
+    public async Task Upload_EverythingAtOnce_MakesTheObject(string contentRange)
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        Assert.Equal("5", (await Emulator.ObjectAsync(await emulator.SendPieceAsync(session, contentRange, "abcde"u8.ToArray()))).Size);
+    }
+
+    [Fact]
+    public async Task Upload_PieceSentAgain_IsNotDoubled()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        using var first = await emulator.SendPieceAsync(session, "bytes 0-2/*", "abc"u8.ToArray());
+        await Emulator.ObjectAsync(await emulator.SendPieceAsync(session, "bytes 1-4/5", "bcde"u8.ToArray()));
+        Assert.Equal("abcde"u8.ToArray(), await emulator.ReadAsync("x"));
+    }
+
+    [Theory]
+    [InlineData("bytes 4-5/6")]
+    [InlineData("bytes 3-9/6")]
+    [InlineData("bytes 5-3/*")]
+    [InlineData("octets 0-1/2")]
+    [InlineData("bytes 3-3/*")]
+    public async Task Upload_ImpossiblePiece_IsRefused(string contentRange)
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        using var first = await emulator.SendPieceAsync(session, "bytes 0-2/*", "abc"u8.ToArray());
+        using var answer = await emulator.SendPieceAsync(session, contentRange, "zz"u8.ToArray());
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Upload_GoClientAsksForNo308_GetsOverride()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        using var answer = await emulator.SendPieceAsync(session, "bytes 0-2/*", "abc"u8.ToArray(), ("X-GUploader-No-308", "yes"));
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("308", answer.Headers.GetValues("X-Http-Status-Code-Override").Single());
+        Assert.Equal("bytes=0-2", answer.Headers.GetValues("Range").Single());
+    }
+
+    [Fact]
+    public async Task Upload_AskedAgainAfterItsEnd_AnswersTheObject()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        var stored = await Emulator.ObjectAsync(await emulator.SendPieceAsync(session, "bytes 0-2/3", "abc"u8.ToArray()));
+        var again = await Emulator.ObjectAsync(await emulator.SendPieceAsync(session, "bytes */3", []));
+        Assert.Equal(stored.Generation, again.Generation);
+    }
+
+    [Fact]
+    public async Task Upload_ConditionLostMeanwhile_IsRefusedAtItsEnd()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x", "ifGenerationMatch=0");
+        await emulator.PutAsync("x", "other");
+        using var answer = await emulator.SendPieceAsync(session, "bytes 0-2/3", "abc"u8.ToArray());
+        Assert.Equal(HttpStatusCode.PreconditionFailed, answer.StatusCode);
+        Assert.Equal("other"u8.ToArray(), await emulator.ReadAsync("x"));
+    }
+
+    [Fact]
+    public async Task Upload_WrongChecksumHeaderOnLastPiece_IsRefused()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        using var answer = await emulator.SendPieceAsync(session, "bytes 0-2/3", "abc"u8.ToArray(), ("x-goog-hash", "crc32c=AAAAAA=="));
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Empty((await emulator.ListAsync()).Names);
+    }
+
+    [Fact]
+    public async Task Upload_Cancelled_IsGone()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        using var cancelled = await emulator.Http.DeleteAsync(session, TestContext.Current.CancellationToken);
+        Assert.Equal(499, (int)cancelled.StatusCode);
+        using var answer = await emulator.SendPieceAsync(session, "bytes 0-2/3", "abc"u8.ToArray());
+        Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+        Assert.Empty(Directory.GetFiles(Path.Combine(emulator.BucketFolder, "content")));
+    }
+
+    [Fact]
+    public async Task Upload_RestartInTheMiddle_GoesOn()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x", "ifGenerationMatch=0", """{"metadata":{"k":"v"}}""");
+        using var first = await emulator.SendPieceAsync(session, "bytes 0-2/*", "abc"u8.ToArray());
+        await emulator.RestartAsync();
+        using var asked = await emulator.SendPieceAsync(session, "bytes */*", []);
+        Assert.Equal("bytes=0-2", asked.Headers.GetValues("Range").Single());
+        var stored = await Emulator.ObjectAsync(await emulator.SendPieceAsync(session, "bytes 3-8/9", "456789"u8.ToArray()));
+        Assert.Equal("v", stored.Metadata!["k"]);
+        Assert.Equal((await emulator.PutAsync("same", "abc456789")).Crc32c, stored.Crc32c);
+    }
+
+    [Fact]
+    public async Task Upload_ConnectionCutInAPiece_KeepsWhatArrived()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        await emulator.SetFaultsAsync("""[{"method":"PUT","action":"drop","afterBytes":70000,"count":1}]""");
+        var content = new byte[200_000];
+        Random.Shared.NextBytes(content);
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() => emulator.SendPieceAsync(session, "bytes 0-199999/200000", content));
+        using var asked = await emulator.SendPieceAsync(session, "bytes */200000", []);
+        Assert.Equal("bytes=0-69999", asked.Headers.GetValues("Range").Single());
+        await Emulator.ObjectAsync(await emulator.SendPieceAsync(session, "bytes 70000-199999/200000", content[70_000..]));
+        Assert.Equal(content, await emulator.ReadAsync("x"));
+    }
+}

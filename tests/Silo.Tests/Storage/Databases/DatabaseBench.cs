@@ -1,0 +1,128 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Silo.Contracts;
+using Silo.Contracts.Organizations;
+using Silo.GcsEmulator;
+using Silo.Storage.Databases;
+using Silo.Storage.Gcs;
+using Silo.Storage.Litestream;
+
+namespace Silo.Tests.Storage.Databases;
+
+/// <summary>A bucket, and silos of it without Orleans: everything below the grain, with the real Litestream.</summary>
+public sealed class DatabaseBench : IAsyncDisposable
+{
+    private readonly List<ServiceProvider> _silos = [];
+    private readonly Dictionary<string, string?> _settings;
+
+    private DatabaseBench(GcsEmulatorServer emulator, TestFolder folder, LitestreamBinary litestream, Dictionary<string, string?> settings)
+    {
+        Emulator = emulator;
+        Folder = folder;
+        Litestream = litestream;
+        _settings = settings;
+        Bucket = Silo("outsider").GetRequiredService<BucketClient>();
+    }
+
+    public TestFolder Folder { get; }
+
+    public GcsEmulatorServer Emulator { get; }
+
+    public LitestreamBinary Litestream { get; }
+
+    public BucketClient Bucket { get; }
+
+    public HttpClient Http { get; } = new();
+
+    public static Organization Demo { get; } = Org("demo");
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public static Organization Org(string id) => new()
+    {
+        Id = OrganizationId.Parse(id), Name = id, DbType = OrganizationDbType.Sqlite, GcsBucketName = "bucket", GcsReplicaPath = $"litestream-replicas/{id}",
+    };
+
+    public static async Task<DatabaseBench> StartAsync(Dictionary<string, string?>? settings = null)
+    {
+        var folder = new TestFolder();
+        var options = new GcsEmulatorOptions { Port = 0, DataDirectory = folder["bucket"] };
+        options.Buckets.Add("bucket");
+        var emulator = await GcsEmulatorServer.StartAsync(options, Token);
+        return new DatabaseBench(emulator, folder, await LitestreamBinary.LocateAsync(null, Token), settings ?? []);
+    }
+
+    /// <summary>The services of a silo with a data folder of this name. Its clock of Litestream is quick, so that tests are.</summary>
+    public ServiceProvider Silo(string name)
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Gcs:BucketName"] = "bucket",
+            ["Gcs:EmulatorHost"] = Emulator.Url.Authority,
+            ["Database:DataDirectory"] = Folder[name],
+            ["Litestream:MonitorInterval"] = "00:00:00.050",
+            ["Litestream:SyncInterval"] = "00:00:00.050",
+            ["Litestream:StopTimeout"] = "00:00:05",
+        }).AddInMemoryCollection(_settings).Build();
+        var services = new ServiceCollection();
+        services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(new TestOutputLogs()));
+        services.AddGcsBucket(configuration);
+        services.AddLitestream(configuration, Litestream);
+        services.AddOrgDatabases(configuration);
+        var silo = services.BuildServiceProvider();
+        Directory.CreateDirectory(Folder[name]);
+        _silos.Add(silo);
+        return silo;
+    }
+
+    public static Task<OrgDatabase> OpenAsync(ServiceProvider silo, Organization organization) => silo.GetRequiredService<OrgDatabaseOpening>().OpenAsync(
+        organization, new HeadOwner("test", "silo", Guid.NewGuid().ToString()), new ActivationPhases(TimeProvider.System), Token);
+
+    public async Task<OrganizationHead> HeadAsync(Organization organization) =>
+        (await new HeadStore(Bucket, TimeProvider.System).ReadAsync(organization.Id, Token))!.Head;
+
+    /// <summary>What anyone gets who restores what the head names with the stock binary.</summary>
+    public async Task<string> RestoreAsOutsiderAsync(Organization organization)
+    {
+        var truth = (await HeadAsync(organization)).Truth!;
+        var file = Folder[$"outside-{Guid.NewGuid():n}.db"];
+        await Silo("restore").GetRequiredService<LitestreamRuntime>().Restore.RunAsync(truth.Prefix(organization.GcsReplicaPath!), truth.Generation, file, Token);
+        return file;
+    }
+
+    public async Task SetFaultsAsync(string plan)
+    {
+        using var body = new StringContent(plan, System.Text.Encoding.UTF8, "application/json");
+        (await Http.PutAsync(new Uri(Emulator.Url, "/_emulator/faults"), body, Token)).EnsureSuccessStatusCode();
+    }
+
+    public async Task ClearFaultsAsync() => (await Http.DeleteAsync(new Uri(Emulator.Url, "/_emulator/faults"), Token)).EnsureSuccessStatusCode();
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var silo in _silos) await silo.DisposeAsync();
+        await Emulator.DisposeAsync();
+        Http.Dispose();
+        Folder.Dispose();
+    }
+
+    private sealed class TestOutputLogs : ILoggerProvider, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public void Dispose()
+        {
+        }
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            TestContext.Current.TestOutputHelper?.WriteLine($"{DateTimeNow()} {logLevel}: {formatter(state, exception)} {exception}");
+
+        private static string DateTimeNow() => TimeProvider.System.GetUtcNow().ToString("HH:mm:ss.fff", System.Globalization.CultureInfo.InvariantCulture);
+    }
+}
