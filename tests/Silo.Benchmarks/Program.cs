@@ -3,7 +3,7 @@ using Silo.Benchmarks;
 using Silo.Benchmarks.Floor;
 using Silo.Benchmarks.Load;
 using Silo.Benchmarks.Scenarios;
-using Silo.Gateway;
+using Silo.Contracts.Hosting;
 using Spectre.Console;
 
 var what = new Argument<string>("what") { Description = "Which benchmark: cold, warm, memory, or all of them.", DefaultValueFactory = _ => "all" };

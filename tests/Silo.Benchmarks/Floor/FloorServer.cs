@@ -1,6 +1,7 @@
 using System.Globalization;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
+using Silo.Contracts.Hosting;
 using Silo.Gateway;
 using Silo.Gateway.Answers;
 using Silo.Gateway.Authentication;
@@ -28,7 +29,7 @@ internal static class FloorServer
         MapContacts(app, databases);
         MapDatabases(app, databases);
         await app.StartAsync(cancellationToken);
-        new ReadyFile { Url = ReadyFile.UrlOf(app), DataDirectory = data }.Write(readyFile);
+        new ReadyFile { Url = ListeningAddress.Of(app), DataDirectory = data }.Write(readyFile);
         await app.WaitForShutdownAsync(cancellationToken);
         return 0;
     }
