@@ -1,2 +1,76 @@
-// Grows with the issue that this commit begins.
-return 0;
+using System.CommandLine;
+using Silo.Benchmarks;
+using Silo.Benchmarks.Floor;
+using Silo.Benchmarks.Load;
+using Silo.Benchmarks.Scenarios;
+using Silo.Contracts.Hosting;
+using Spectre.Console;
+
+var what = new Argument<string>("what") { Description = "Which benchmark: cold, warm, memory, or all of them.", DefaultValueFactory = _ => "all" };
+what.AcceptOnlyFromAmong("cold", "warm", "memory", "all");
+var defaults = new BenchmarkSettings();
+var organizations = new Option<int?>("--organizations") { Description = "Organizations; by default 20 cold, 100 warm, 300 for memory." };
+var contacts = Number("--contacts", "Contacts of each organization.", defaults.Contacts);
+var rounds = Number("--rounds", "Rounds of cold and warm.", defaults.Rounds);
+var seconds = Number("--seconds", "Seconds of one warm measurement.", defaults.Seconds);
+var connections = Number("--connections", "Connections at saturation.", defaults.Connections);
+var latency = Number("--latency-ms", "Latency of the bucket in the second pass of cold; 0 for none.", defaults.LatencyMs);
+var written = Number("--written", "Organizations written once a second for memory.", defaults.Written);
+var withoutFloor = new Option<bool>("--without-floor") { Description = "Leave the floor out of cold and memory." };
+var data = new Option<DirectoryInfo?>("--data") { Description = "Folder that keeps the seeded data for the next run; by default one that is removed." };
+var json = new Option<FileInfo?>("--json") { Description = "File that gets a JSON line per measurement." };
+var host = new Option<string[]>("--host") { Description = "Setting of the standalone host, such as Litestream:GoGarbagePercent=10; may be given several times." };
+var environment = new Option<string[]>("--environment") { Description = "Environment variable of the servers, NAME=value; may be given several times." };
+var root = new RootCommand("Measures Silo beside a plain ASP.NET endpoint on Microsoft.Data.Sqlite: cold starts, warm requests, memory per active organization.")
+{
+    what, organizations, contacts, rounds, seconds, connections, latency, written, withoutFloor, data, json, host, environment,
+};
+root.SetAction(async (arguments, cancellationToken) =>
+{
+    using var run = new BenchmarkRun(new BenchmarkSettings
+    {
+        Organizations = arguments.GetValue(organizations),
+        Contacts = arguments.GetValue(contacts),
+        Rounds = arguments.GetValue(rounds),
+        Seconds = arguments.GetValue(seconds),
+        Connections = arguments.GetValue(connections),
+        LatencyMs = arguments.GetValue(latency),
+        Written = arguments.GetValue(written),
+        WithoutFloor = arguments.GetValue(withoutFloor),
+        Data = arguments.GetValue(data),
+        Json = arguments.GetValue(json),
+        HostSettings = arguments.GetValue(host) ?? [],
+        Environment = arguments.GetValue(environment) ?? [],
+    });
+    var asked = arguments.GetRequiredValue(what);
+    try
+    {
+        if (asked is "cold" or "all") await new ColdReads(run).RunAsync(cancellationToken);
+        if (asked is "warm" or "all") await new WarmRequests(run).RunAsync(cancellationToken);
+        if (asked is "memory" or "all") await new ActiveOrganizations(run).RunAsync(cancellationToken);
+        return 0;
+    }
+    catch (Exception e) when (e is BenchmarkException or OperationCanceledException)
+    {
+        run.Log.MarkupLineInterpolated($"[red]{e.Message}[/]");
+        return 1;
+    }
+    finally
+    {
+        run.Report.Show();
+    }
+});
+
+var floorData = new Option<string>("--data") { Required = true };
+var floorPort = new Option<int>("--port");
+var floorReady = new Option<string>("--ready-file") { Required = true };
+var floor = new Command("floor", "Serves the floor itself. The benchmarks start it.") { floorData, floorPort, floorReady };
+var (settings, options) = SettingArguments.Split(args);
+floor.SetAction((arguments, cancellationToken) => FloorServer.RunAsync(
+    arguments.GetRequiredValue(floorData), arguments.GetValue(floorPort), arguments.GetRequiredValue(floorReady), settings, cancellationToken));
+root.Subcommands.Add(floor);
+
+// Servers flush and remove their files when they are asked to end.
+return await root.Parse(options is ["floor", ..] ? options : args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(3) });
+
+static Option<int> Number(string name, string description, int byDefault) => new(name) { Description = description, DefaultValueFactory = _ => byDefault };

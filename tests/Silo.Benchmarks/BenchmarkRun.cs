@@ -1,0 +1,66 @@
+using Silo.Benchmarks.Data;
+using Silo.Benchmarks.Hosts;
+using Silo.Benchmarks.Machine;
+using Silo.Benchmarks.Reporting;
+using Spectre.Console;
+
+namespace Silo.Benchmarks;
+
+/// <summary>One run: its settings, its folder, the servers it starts and the report it writes.</summary>
+internal sealed class BenchmarkRun : IDisposable
+{
+    private readonly DirectoryInfo _folder;
+
+    public BenchmarkRun(BenchmarkSettings settings)
+    {
+        Settings = settings;
+        _folder = settings.Data ?? Directory.CreateTempSubdirectory("silo-benchmarks-");
+        _folder.Create();
+        Log = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+        var console = AnsiConsole.Console;
+        if (!console.Profile.Out.IsTerminal) console.Profile.Width = 160;
+        Report = new BenchmarkReport(console, settings.Json, MachineFacts.Read(), TimeProvider.System);
+    }
+
+    public BenchmarkSettings Settings { get; }
+
+    public BenchmarkTokens Tokens { get; } = new();
+
+    public BenchmarkReport Report { get; }
+
+    /// <summary>Where progress is told: standard error, so that the table can be redirected.</summary>
+    public IAnsiConsole Log { get; }
+
+    /// <summary>What has been seeded into the folder.</summary>
+    public string SeededFile => Path.Combine(_folder.FullName, "seeded.json");
+
+    /// <summary>Where the floor's files are.</summary>
+    public string FloorFolder => Path.Combine(_folder.FullName, "floor");
+
+    /// <summary>Starts the standalone host: gateway, silo and bucket emulator in one process, and the Litestreams that it starts.</summary>
+    public Task<ServedProcess> StartSiloAsync(CancellationToken cancellationToken) => ServedProcess.StartAsync(
+        "Silo", "Silo.Standalone",
+        [
+            "--urls", "http://127.0.0.1:0", "--bucket-port", "0", "--data", Path.Combine(_folder.FullName, "silo"),
+            "--Auth:SigningKey=" + Tokens.SigningKey, "--Database:IdleTimeout=01:00:00", "--Logging:LogLevel:Default=Warning",
+            .. Settings.HostSettings.Select(setting => "--" + setting),
+        ],
+        Environment(), cancellationToken);
+
+    /// <summary>Starts the floor.</summary>
+    public Task<ServedProcess> StartFloorAsync(CancellationToken cancellationToken) => ServedProcess.StartAsync(
+        "floor", "Silo.Benchmarks", ["floor", "--data", FloorFolder, "--port", "0", "--Auth:SigningKey=" + Tokens.SigningKey], Environment(), cancellationToken);
+
+    /// <summary>Tells what happens.</summary>
+    public void Say(string text) => Log.MarkupLineInterpolated($"[grey]{text}[/]");
+
+    public void Dispose()
+    {
+        if (Settings.Data is null) _folder.Delete(recursive: true);
+    }
+
+    private IEnumerable<KeyValuePair<string, string>> Environment() =>
+        from setting in Settings.Environment
+        let parts = setting.Split('=', 2)
+        select KeyValuePair.Create(parts[0], parts.Length == 2 ? parts[1] : "");
+}

@@ -1,0 +1,32 @@
+using Silo.Benchmarks.Machine;
+
+namespace Silo.Benchmarks.Scenarios;
+
+/// <summary>Memory of a server's processes, and each active organization's part of what is more than with a single one.</summary>
+/// <param name="Processes">How many processes.</param>
+/// <param name="TotalMb">All of them.</param>
+/// <param name="RootMb">The server's own process.</param>
+/// <param name="PerOrganizationMb">One organization's part.</param>
+/// <param name="ServerMb">Of it, in the server's own process.</param>
+/// <param name="LitestreamMb">Of it, in Litestream.</param>
+/// <param name="TailMb">Of it, in Litestream's tail.</param>
+internal sealed record OrganizationMemory(
+    int Processes, double TotalMb, double RootMb, double PerOrganizationMb, double ServerMb, double LitestreamMb, double TailMb)
+{
+    /// <param name="pid">The server.</param>
+    /// <param name="organizations">How many are active.</param>
+    /// <param name="one">The same with one organization; null when this is it.</param>
+    public static OrganizationMemory Read(int pid, int organizations, OrganizationMemory? one)
+    {
+        var tree = ProcessTree.Of(pid);
+        var total = tree.MemoryMb();
+        var (litestream, tail) = (tree.MemoryMb("litestream"), tree.MemoryMb("tail"));
+        var root = total - litestream - tail;
+        var more = Math.Max(1, organizations - 1);
+        return new OrganizationMemory(
+            tree.Processes.Count, total, root,
+            one is null ? 0 : (total - one.TotalMb) / more,
+            one is null ? 0 : (root - one.RootMb) / more,
+            litestream / organizations, tail / organizations);
+    }
+}
