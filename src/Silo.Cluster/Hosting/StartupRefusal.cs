@@ -1,5 +1,5 @@
-using System.Net.Sockets;
 using Microsoft.Extensions.Options;
+using Silo.Storage.Catalog;
 using Silo.Storage.Databases;
 using Silo.Storage.Litestream;
 
@@ -25,6 +25,6 @@ public static class StartupRefusal
     }
 
     private static bool IsRefusal(Exception e) =>
-        e is OptionsValidationException or LitestreamNotFoundException or DataDirectoryException or Silo.Storage.Catalog.CatalogException
-        || (e is IOException && e.GetBaseException() is SocketException); // a port that is in use
+        e is OptionsValidationException or LitestreamNotFoundException or DataDirectoryException or CatalogException
+        or IOException; // a port or a folder that is in use
 }

@@ -22,9 +22,19 @@ public sealed class LitestreamOptions
     [Range(typeof(TimeSpan), "00:00:00.010", "00:01:00")]
     public TimeSpan MonitorInterval { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>The shortest time between two uploads.</summary>
+    /// <summary>
+    /// The shortest time between two uploads. An upload of a few rows costs Litestream about 8 ms of CPU, nearly all of it for
+    /// clearing its buffers (16 MB of Google's client, 8 MB of LZ4): with 100 databases written all the time, uploads every
+    /// second take most of a core, every two seconds half of that.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "00:01:00")]
-    public TimeSpan SyncInterval { get; set; } = TimeSpan.FromSeconds(1);
+    public TimeSpan SyncInterval { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>
+    /// <c>nice(1)</c> of the process: when the CPU is short, requests go first and uploads come less often, each with more in it.
+    /// </summary>
+    [Range(0, 19)]
+    public int Niceness { get; set; } = 10;
 
     /// <summary>How often it uploads a whole snapshot of a database that stays active; restores read the WAL since then.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "30.00:00:00")]
@@ -39,7 +49,7 @@ public sealed class LitestreamOptions
     /// holds, a larger WAL on disk, and more to apply at a restore.
     /// </summary>
     [Range(100, 100_000)]
-    public int CheckpointPages { get; set; } = 8_000;
+    public int CheckpointPages { get; set; } = 20_000;
 
     /// <summary>The longest hold of a commit at a checkpoint; then the write is refused with <c>too_many_requests</c>.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:01:00")]

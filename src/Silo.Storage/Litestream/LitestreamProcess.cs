@@ -46,7 +46,9 @@ public sealed class LitestreamProcess : IAsyncDisposable
     /// <exception cref="LitestreamException">The binary could not be started.</exception>
     public static LitestreamProcess Start(LitestreamBinary binary, LitestreamOptions options, LitestreamEnvironment bucket, LitestreamTarget target)
     {
-        var start = new ProcessStartInfo(binary.Path, ["replicate", "-config", options.TemplatePath])
+        // Each of these becomes the next, with the same process id. setsid: Ctrl-C in a terminal is for us, who stop the children
+        // in order. nice: before Go has made a thread that would keep the old priority.
+        var start = new ProcessStartInfo("setsid", ["nice", "-n", options.Niceness.ToString(CultureInfo.InvariantCulture), binary.Path, "replicate", "-config", options.TemplatePath])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
