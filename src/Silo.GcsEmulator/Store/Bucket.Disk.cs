@@ -88,6 +88,13 @@ internal sealed partial class Bucket
         if (_journal.Lines <= SpareLines + 2L * _index.Count) return;
         _attributes = _attributes with { LastGeneration = _generations.Last };
         var live = _index.Objects.Where(item => item.Name != (record.Put?.Name ?? record.Delete)).Select(item => new JournalRecord(Put: item));
-        _journal.Rewrite(JournalPath, [new JournalRecord(_attributes), .. live, .. record.Put is null ? [] : new[] { record }]);
+        try
+        {
+            _journal.Rewrite(JournalPath, [new JournalRecord(_attributes), .. live, .. record.Put is null ? [] : new[] { record }]);
+        }
+        catch (IOException)
+        {
+            // No room for a second journal: the long one is whole and goes on, and the change is done.
+        }
     }
 }

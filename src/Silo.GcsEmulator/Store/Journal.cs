@@ -58,18 +58,22 @@ internal sealed class Journal : IDisposable
         var fresh = path + ".new";
         File.Delete(fresh);
         var journal = new Journal(OpenForAppend(fresh, FileMode.CreateNew), 0, flushToDisk);
-        foreach (var record in records) journal.Write(record);
-        if (flushToDisk) RandomAccess.FlushToDisk(journal._file);
-        File.Move(fresh, path, overwrite: true);
-        return journal;
+        try
+        {
+            foreach (var record in records) journal.Write(record, flush: false);
+            if (flushToDisk) RandomAccess.FlushToDisk(journal._file);
+            File.Move(fresh, path, overwrite: true);
+            return journal;
+        }
+        catch
+        {
+            journal.Dispose();
+            throw;
+        }
     }
 
-    /// <summary>Makes one change permanent.</summary>
-    public void Append(JournalRecord record)
-    {
-        Write(record);
-        if (_flushToDisk) RandomAccess.FlushToDisk(_file);
-    }
+    /// <summary>Makes one change permanent, or throws and leaves the file as it was.</summary>
+    public void Append(JournalRecord record) => Write(record, _flushToDisk);
 
     /// <summary>Replaces the file behind this journal by one that holds only these records.</summary>
     public void Rewrite(string path, IEnumerable<JournalRecord> records)
@@ -81,7 +85,7 @@ internal sealed class Journal : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    private void Write(JournalRecord record)
+    private void Write(JournalRecord record, bool flush)
     {
         _line.SetLength(ChecksumCharacters + 1);
         _line.Position = ChecksumCharacters + 1;
@@ -94,6 +98,7 @@ internal sealed class Journal : IDisposable
         try
         {
             RandomAccess.Write(_file, line, _end);
+            if (flush) RandomAccess.FlushToDisk(_file);
         }
         catch
         {

@@ -19,26 +19,19 @@ public readonly partial record struct ChildProcess(int Pid, long StartTicks)
     /// <summary>The process that has this id now; null when there is none.</summary>
     public static ChildProcess? Find(int pid) => ReadStat(pid) is { } stat ? new ChildProcess(pid, stat.StartTicks) : null;
 
+    /// <summary>Every process of this user that was started with an environment variable, given as <c>NAME=value</c>.</summary>
+    public static IEnumerable<ChildProcess> WithEnvironment(string variable)
+    {
+        foreach (var folder in Directory.EnumerateDirectories("/proc"))
+        {
+            if (!int.TryParse(Path.GetFileName(folder), NumberStyles.None, CultureInfo.InvariantCulture, out var pid)) continue;
+            if (ReadText($"{folder}/environ").Split('\0').Contains(variable) && Find(pid) is { } found) yield return found;
+        }
+    }
+
     /// <summary>Whether it still runs. A zombie does not.</summary>
     [JsonIgnore]
     public bool IsAlive => ReadStat(Pid) is { } stat && stat.StartTicks == StartTicks && stat.State is not ('Z' or 'X');
-
-    /// <summary>Its command line, arguments separated by spaces; empty when it is gone.</summary>
-    [JsonIgnore]
-    public string CommandLine
-    {
-        get
-        {
-            try
-            {
-                return File.ReadAllText($"/proc/{Pid}/cmdline").Replace('\0', ' ').TrimEnd();
-            }
-            catch (IOException)
-            {
-                return "";
-            }
-        }
-    }
 
     /// <summary>Asks it to end (SIGTERM).</summary>
     public void Terminate() => Signal(SigTerm);
@@ -52,7 +45,8 @@ public readonly partial record struct ChildProcess(int Pid, long StartTicks)
         try
         {
             // Each thread lists the children that it made, and Go starts processes from any thread.
-            return [.. Directory.EnumerateDirectories($"/proc/{Pid}/task").SelectMany(task => ReadChildren($"{task}/children"))
+            return [.. Directory.EnumerateDirectories($"/proc/{Pid}/task")
+                .SelectMany(task => ReadText($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries))
                 .Select(pid => Find(int.Parse(pid, CultureInfo.InvariantCulture))).OfType<ChildProcess>()];
         }
         catch (IOException)
@@ -61,15 +55,16 @@ public readonly partial record struct ChildProcess(int Pid, long StartTicks)
         }
     }
 
-    private static string[] ReadChildren(string file)
+    /// <summary>A file of /proc; empty when its process is gone or belongs to somebody else.</summary>
+    private static string ReadText(string path)
     {
         try
         {
-            return File.ReadAllText(file).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            return File.ReadAllText(path);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return []; // the thread is gone
+            return "";
         }
     }
 

@@ -15,15 +15,19 @@ public sealed record LitestreamTarget(string DatabasePath, string ReplicaPath);
 /// </summary>
 public sealed class LitestreamProcess : IAsyncDisposable
 {
+    private const string DatabaseVariable = "SILO_DATABASE";
+
     private readonly Process _process;
     private readonly Channel<LitestreamEvent> _events = Channel.CreateBounded<LitestreamEvent>(
         new BoundedChannelOptions(4096) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
     private readonly Task _pump;
+    private readonly string _database;
     private ChildProcess? _tail;
 
-    private LitestreamProcess(Process process)
+    private LitestreamProcess(Process process, string database)
     {
         _process = process;
+        _database = database;
         Pid = process.Id;
         Identity = ChildProcess.Find(process.Id);
         _pump = PumpAsync();
@@ -51,7 +55,7 @@ public sealed class LitestreamProcess : IAsyncDisposable
         };
         bucket.ApplyTo(start, options);
         start.Environment["SILO_PID"] = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
-        start.Environment["SILO_DATABASE"] = target.DatabasePath;
+        start.Environment[DatabaseVariable] = target.DatabasePath;
         start.Environment["GCS_REPLICA_PATH"] = target.ReplicaPath;
         start.Environment["LITESTREAM_MONITOR_INTERVAL"] = GoDuration(options.MonitorInterval);
         start.Environment["LITESTREAM_SYNC_INTERVAL"] = GoDuration(options.SyncInterval);
@@ -62,7 +66,7 @@ public sealed class LitestreamProcess : IAsyncDisposable
         {
             var process = Process.Start(start) ?? throw new InvalidOperationException("No process was started.");
             process.StandardInput.Close();
-            return new LitestreamProcess(process);
+            return new LitestreamProcess(process, target.DatabasePath);
         }
         catch (System.ComponentModel.Win32Exception e)
         {
@@ -113,8 +117,10 @@ public sealed class LitestreamProcess : IAsyncDisposable
         var output = ReadAsync(_process.StandardOutput);
         var errors = ReadAsync(_process.StandardError);
         await _process.WaitForExitAsync();
-        // A tail that outlives a killed Litestream holds the pipes open; it would also be a leak.
-        _tail?.Kill();
+        // A tail that outlives a killed Litestream would be a leak, and it holds our pipes open. One that was started but not
+        // seen yet is nobody's child any more; only its environment still says whose it was.
+        if (_tail is { } tail) tail.Kill();
+        else foreach (var orphan in ChildProcess.WithEnvironment($"{DatabaseVariable}={_database}")) orphan.Kill();
         await Task.WhenAll(output, errors);
         _events.Writer.Complete();
     }

@@ -39,7 +39,7 @@ public sealed class ProgramTests : IDisposable
     {
         var path = Path.Combine(_folder.FullName, "ready");
         using var process = Start("--urls", "http://127.0.0.1:0", "--ready-file", path, "--Clustering:GatewayPort=1", $"--Auth:SigningKey={DevelopmentTokens.NewSigningKey()}");
-        while (!File.Exists(path) && !process.HasExited) await Task.Delay(50, TestContext.Current.CancellationToken);
+        await Eventually.IsAsync(() => File.Exists(path) || process.HasExited, "the gateway serves or ends");
         using (var ready = JsonDocument.Parse(await File.ReadAllTextAsync(path, TestContext.Current.CancellationToken)))
         {
             Assert.Equal(process.Id, ready.RootElement.GetProperty("pid").GetInt32());

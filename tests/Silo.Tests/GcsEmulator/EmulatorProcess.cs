@@ -24,11 +24,8 @@ internal sealed class EmulatorProcess : IAsyncDisposable
         var readyFile = Path.Combine(folder, "ready.json");
         File.Delete(readyFile);
         var process = Process.Start(Command(["--port", "0", "--data", Path.Combine(folder, "data"), "--ready-file", readyFile, .. arguments]))!;
-        while (!File.Exists(readyFile))
-        {
-            Assert.False(process.HasExited, "The emulator ended instead of serving.");
-            await Task.Delay(20, cancellation);
-        }
+        await Eventually.IsAsync(() => File.Exists(readyFile) || process.HasExited, "the emulator serves or ends");
+        Assert.False(process.HasExited, "The emulator ended instead of serving.");
         var ready = JsonDocument.Parse(await File.ReadAllBytesAsync(readyFile, cancellation)).RootElement;
         Assert.Equal(process.Id, ready.GetProperty("pid").GetInt32());
         return new EmulatorProcess(process, new Uri(ready.GetProperty("bucketUrl").GetString()!));

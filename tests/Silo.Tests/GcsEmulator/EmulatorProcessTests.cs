@@ -61,7 +61,7 @@ public sealed class EmulatorProcessTests : IDisposable
     [Fact]
     public async Task Terminate_WhileServing_EndsWithZeroAndKeepsTheObjects()
     {
-        await using (var emulator = await EmulatorProcess.StartAsync(_folder.FullName, "--bucket", "one", "--bucket", "two"))
+        await using (var emulator = await EmulatorProcess.StartAsync(_folder.FullName, "--bucket", "one", "--bucket", "two", "--flush"))
         {
             using var answer = await emulator.Http.PostAsync(
                 "upload/storage/v1/b/two/o?uploadType=media&name=x", new StringContent("kept"), Cancellation);

@@ -122,11 +122,12 @@ public sealed class FaultTests
         var insert = emulator.InsertAsync("x", [1]);
         await UntilFiredAsync(emulator);
         Assert.False(insert.IsCompleted);
-        while (!insert.IsCompleted)
-        {
-            time.Advance(TimeSpan.FromSeconds(60)); // the request may not have begun to wait yet
-            await Task.WhenAny(insert, Task.Delay(10, Cancellation));
-        }
+        await Eventually.IsAsync(
+            () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(60)); // the request may not have begun to wait yet
+                return insert.IsCompleted;
+            }, "the request is answered");
         using var answer = await insert;
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
     }

@@ -145,6 +145,21 @@ public sealed class ResumableUploadTests
     }
 
     [Fact]
+    public async Task Upload_RestartInTheMiddle_KeepsConditionAndChecksum()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var conditional = await emulator.BeginResumableAsync("x", "ifGenerationMatch=0");
+        var corrupt = await emulator.BeginResumableAsync("y", metadata: """{"md5Hash":"AAAAAAAAAAAAAAAAAAAAAA=="}""");
+        await emulator.PutAsync("x", "other");
+        await emulator.RestartAsync();
+        using var refused = await emulator.SendPieceAsync(conditional, "bytes 0-2/3", "abc"u8.ToArray());
+        Assert.Equal(HttpStatusCode.PreconditionFailed, refused.StatusCode);
+        using var wrong = await emulator.SendPieceAsync(corrupt, "bytes 0-2/3", "abc"u8.ToArray());
+        Assert.Equal(HttpStatusCode.BadRequest, wrong.StatusCode);
+        Assert.Empty(Directory.GetFiles(Path.Combine(emulator.Folder, "sessions")));
+    }
+
+    [Fact]
     public async Task Upload_ConnectionCutInAPiece_KeepsWhatArrived()
     {
         await using var emulator = await Emulator.StartAsync();

@@ -77,7 +77,7 @@ public sealed class OrganizationCatalogTests : IDisposable
     [InlineData("Acme", OrganizationDbType.Turso, null, "tursoUrl")]
     [InlineData("Acme", OrganizationDbType.Turso, "ftp://a.example", "tursoUrl")]
     [InlineData("Acme", OrganizationDbType.Turso, "a.example", "tursoUrl")]
-    [InlineData("Acme", OrganizationDbType.Turso, "https://user:secret@a.example", "tursoUrl")]
+    [InlineData("Acme", OrganizationDbType.Turso, "libsql://user:secret@a.example", "tursoUrl")]
     [InlineData("Acme", OrganizationDbType.Turso, "libsql://a.example?authToken=secret", "tursoUrl")]
     [InlineData("Acme", (OrganizationDbType)7, null, "dbType")]
     public async Task Add_BrokenField_IsRefusedByName(string name, OrganizationDbType dbType, string? tursoUrl, string field)
