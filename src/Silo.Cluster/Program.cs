@@ -24,4 +24,5 @@ command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(a
     if (arguments.GetValue(readyFile) is { } file) new ReadyFile { DataDirectory = builder.Configuration["Database:DataDirectory"] }.Write(file.FullName);
     await host.WaitForShutdownAsync(cancellationToken);
 }));
-return await command.Parse(options).InvokeAsync();
+// The host itself listens to SIGTERM and takes the time that it needs; this would end the process after two seconds.
+return await command.Parse(options).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

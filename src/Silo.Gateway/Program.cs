@@ -34,4 +34,5 @@ command.SetAction(async (arguments, cancellationToken) =>
     await app.WaitForShutdownAsync(cancellationToken);
     return 0;
 });
-return await command.Parse(options).InvokeAsync();
+// The host itself listens to SIGTERM and takes the time that it needs; this would end the process after two seconds.
+return await command.Parse(options).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

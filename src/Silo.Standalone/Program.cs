@@ -43,4 +43,5 @@ command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(a
     Welcome.Print(url, bucket.Url, folder, ownKey ? app.Configuration["Auth:SigningKey"] : null);
     await app.WaitForShutdownAsync(cancellationToken);
 }));
-return await command.Parse(options).InvokeAsync();
+// The host itself listens to SIGTERM and takes the time that it needs; this would end the process after two seconds.
+return await command.Parse(options).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

@@ -9,7 +9,7 @@ namespace Silo.Storage.Databases;
 public sealed partial class OrgDatabase
 {
     private bool _closed; // under the write lock
-    private long _markedCommit; // under the write lock
+    private long _markedCommit; // under the write lock; below 0 while the file has what no commit of this activation brought in
 
     /// <summary>
     /// Puts the database away: no more writes, everything into the bucket with proof, Litestream ended, the lease given back, the
@@ -58,7 +58,7 @@ public sealed partial class OrgDatabase
         try
         {
             var mark = await MarkAsync(limit.Token);
-            if (mark == 0) return;
+            if (mark <= 0) return;
             await _litestream.Published.WaitAsync(limit.Token);
             await _tracker.WaitAsync(mark, limit.Token);
         }
@@ -88,7 +88,7 @@ public sealed partial class OrgDatabase
     public async ValueTask DisposeAsync() => await AbandonAsync();
 
     /// <summary>Raises the file's mark if there were commits since it was last raised.</summary>
-    /// <returns>The commit to wait for; 0 when this activation has none.</returns>
+    /// <returns>The commit to wait for; 0 when there is nothing that the bucket does not have.</returns>
     private async Task<long> MarkAsync(CancellationToken cancellationToken)
     {
         await _writeLock.WaitAsync(cancellationToken);
@@ -147,7 +147,7 @@ public sealed partial class OrgDatabase
         catch (HeadMovedException e)
         {
             LogReleaseRefused(Organization, e.Message);
-            return _tracker.LastCommit == 0;
+            return _tracker.LastCommit == 0 && _markedCommit == 0;
         }
         catch (Exception e) when (e is BucketException or HeadException or OperationCanceledException)
         {

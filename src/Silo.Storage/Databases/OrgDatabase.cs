@@ -37,9 +37,11 @@ public sealed partial class OrgDatabase : IAsyncDisposable
     private volatile bool _closing;
 
     internal OrgDatabase(
-        OrgFiles files, OwnershipLease lease, string replicaPath, OrgWriter writer, LitestreamRuntime runtime, DatabaseOptions options,
+        OrgFiles files, OwnershipLease lease, string replicaPath, OrgWriter writer, bool isLeftover, LitestreamRuntime runtime, DatabaseOptions options,
         TimeProvider time, ILogger logger, Action closed)
     {
+        // What a crash left may have rows that the bucket has not: it counts as changed until a mark of its own is there (invariant 3).
+        _markedCommit = isLeftover ? -1 : 0;
         _afterClose = closed;
         _files = files;
         _lease = lease;

@@ -93,6 +93,7 @@ public sealed partial class OrgDatabaseOpening
         phases.Done("lease");
 
         var writer = await Task.Run(() => ContinueLeftover(leftovers, lease, files), CancellationToken.None);
+        var isLeftover = writer is not null;
         if (writer is null)
         {
             try
@@ -109,7 +110,7 @@ public sealed partial class OrgDatabaseOpening
                 throw;
             }
         }
-        var database = new OrgDatabase(files, lease, replicaPath, writer, _litestream, _options, _time, _logger, () => _open.TryRemove(organization.Id, out _));
+        var database = new OrgDatabase(files, lease, replicaPath, writer, isLeftover, _litestream, _options, _time, _logger, () => _open.TryRemove(organization.Id, out _));
         phases.Done("open");
         LogOpened(organization.Id, lease.Epoch, lease.Base?.Generation ?? "none", phases);
         return database;
@@ -182,10 +183,11 @@ public sealed partial class OrgDatabaseOpening
 
     /// <summary>
     /// The file's epoch is the head's; or the head's owner came to nothing before it published, and the file's epoch is what it
-    /// was to restore (it may be this silo itself, killed between the lease and taking the file over).
+    /// was to restore, or one that came to nothing since (it may be this silo itself, killed more than once between the lease and
+    /// the publication).
     /// </summary>
     private static bool IsLastOwners(OrgFiles left, OrganizationHead? head) =>
-        head is not null && (left.Epoch == head.Epoch || (head.State == HeadState.Acquiring && left.Epoch == head.Base?.Epoch));
+        head is not null && (left.Epoch == head.Epoch || (head.State == HeadState.Acquiring && left.Epoch < head.Epoch && left.Epoch >= (head.Base?.Epoch ?? 0)));
 
     /// <summary>Ends the Litestream of a silo that was killed: with the bucket out of reach it may hang for good.</summary>
     private async Task EndOrphanAsync(OrgFiles left, CancellationToken cancellationToken)
