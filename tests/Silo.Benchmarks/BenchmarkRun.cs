@@ -37,15 +37,32 @@ internal sealed class BenchmarkRun : IDisposable
     /// <summary>Where the floor's files are.</summary>
     public string FloorFolder => Path.Combine(_folder.FullName, "floor");
 
-    /// <summary>Starts the standalone host: gateway, silo and bucket emulator in one process, and the Litestreams that it starts.</summary>
-    public Task<ServedProcess> StartSiloAsync(CancellationToken cancellationToken) => ServedProcess.StartAsync(
-        "Silo", "Silo.Standalone",
-        [
-            "--urls", "http://127.0.0.1:0", "--bucket-port", "0", "--data", Path.Combine(_folder.FullName, "silo"),
-            "--Auth:SigningKey=" + Tokens.SigningKey, "--Database:IdleTimeout=01:00:00", "--Logging:LogLevel:Default=Warning",
-            .. Settings.HostSettings.Select(setting => "--" + setting),
-        ],
-        Environment(), cancellationToken);
+    /// <summary>
+    /// Starts the standalone host: gateway, silo and bucket emulator in one process, and the Litestreams that it starts. No
+    /// organization is active.
+    /// </summary>
+    public async Task<ServedProcess> StartSiloAsync(CancellationToken cancellationToken)
+    {
+        var silo = await ServedProcess.StartAsync(
+            "Silo", "Silo.Standalone",
+            [
+                "--urls", "http://127.0.0.1:0", "--bucket-port", "0", "--data", Path.Combine(_folder.FullName, "silo"),
+                "--Auth:SigningKey=" + Tokens.SigningKey, "--Database:IdleTimeout=01:00:00", "--Logging:LogLevel:Default=Warning",
+                .. Settings.HostSettings.Select(setting => "--" + setting),
+            ],
+            Environment(), cancellationToken);
+        try
+        {
+            using var calls = new OperatorCalls(silo, Tokens);
+            await calls.DeactivateAllAsync(cancellationToken);
+            return silo;
+        }
+        catch
+        {
+            await silo.DisposeAsync();
+            throw;
+        }
+    }
 
     /// <summary>Starts the floor.</summary>
     public Task<ServedProcess> StartFloorAsync(CancellationToken cancellationToken) => ServedProcess.StartAsync(

@@ -50,7 +50,7 @@ root.SetAction(async (arguments, cancellationToken) =>
         if (asked is "memory" or "all") await new ActiveOrganizations(run).RunAsync(cancellationToken);
         return 0;
     }
-    catch (Exception e) when (e is BenchmarkException or OperationCanceledException)
+    catch (Exception e) when (e is BenchmarkException or OperationCanceledException or IOException or TimeoutException or HttpRequestException)
     {
         run.Log.MarkupLineInterpolated($"[red]{e.Message}[/]");
         return 1;

@@ -44,6 +44,14 @@ internal sealed class OperatorCalls : IDisposable
         await WaitAsync($"{id} to be put away", async () => await StatusAsync(id, cancellationToken) is null, cancellationToken);
     }
 
+    /// <summary>Puts every active database away: after a crash, a silo opens those whose files it finds.</summary>
+    public async Task DeactivateAllAsync(CancellationToken cancellationToken)
+    {
+        using var answer = await SendAsync(HttpMethod.Get, "/api/admin/databases", _tokens.Admin, null, cancellationToken);
+        var active = (await Check(answer).Content.ReadFromJsonAsync<JsonElement>(cancellationToken)).GetProperty("items").EnumerateArray();
+        foreach (var id in active.Select(status => status.GetProperty("organization").GetString()!).ToList()) await DeactivateAsync(id, cancellationToken);
+    }
+
     /// <summary>Waits until the bucket has all of an active database, under a published generation.</summary>
     public Task WaitReplicatedAsync(string id, CancellationToken cancellationToken) => WaitAsync(
         $"the replica of {id}",

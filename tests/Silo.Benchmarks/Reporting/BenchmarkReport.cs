@@ -21,6 +21,7 @@ internal sealed class BenchmarkReport(IAnsiConsole console, FileInfo? jsonLines,
     /// <summary>Writes the table of everything so far.</summary>
     public void Show()
     {
+        if (_measurements.Count == 0) return;
         var table = new Table().Border(console.Profile.Out.IsTerminal ? TableBorder.Rounded : TableBorder.Markdown)
             .AddColumns("measurement", "value", "unit").AddColumn("Silo", column => column.RightAligned()).AddColumn("floor", column => column.RightAligned())
             .AddColumn("limit").AddColumn("kept");

@@ -32,10 +32,10 @@ internal sealed class ActiveOrganizations(BenchmarkRun run)
             .With("only read", 100 * silo.IdleShare.Cores, 100 * floor?.IdleShare.Cores, Limit.AtMost(40)));
         if (silo.Written is not { } busy) return;
         var below = floor?.Written;
-        run.Report.Add(new Measurement($"{written} organizations written once a second each, {Write.TotalSeconds:0} s", "MB") { OtherCores = busy.Share.OtherCores + busy.Share.StealCores }
-            .With("per organization, mean", busy.MeanMb, below?.MeanMb)
-            .With("per organization, peak", busy.PeakMb, below?.PeakMb, Limit.AtMost(45))
-            .With("of it Litestream, at the end", busy.End.LitestreamMb, null)
+        run.Report.Add(new Measurement($"{written} organizations written once a second each, {Write.TotalSeconds:0} s", "") { OtherCores = busy.Share.OtherCores + busy.Share.StealCores }
+            .With("MB per organization, mean", busy.MeanMb, below?.MeanMb)
+            .With("MB per organization, peak", busy.PeakMb, below?.PeakMb, Limit.AtMost(45))
+            .With("MB of it Litestream, at the end", busy.End.LitestreamMb, null)
             .With("CPU ms per write", busy.CpuPerWrite, below?.CpuPerWrite)
             .With("% of a core", 100 * busy.Share.Cores, 100 * below?.Share.Cores)
             .With("write p50 ms", busy.Latency.Median, below?.Latency.Median)
@@ -48,7 +48,7 @@ internal sealed class ActiveOrganizations(BenchmarkRun run)
         .With("of it Litestream", silo.LitestreamMb)
         .With("of it tail", silo.TailMb)
         .With("total", silo.TotalMb, floor?.TotalMb)
-        .With("processes", silo.Processes, floor?.Processes));
+        .With("number of processes", silo.Processes, floor?.Processes));
 
     private async Task<Found> MeasureAsync(Func<CancellationToken, Task<ServedProcess>> start, int count, int written, CancellationToken cancellationToken)
     {
@@ -65,7 +65,7 @@ internal sealed class ActiveOrganizations(BenchmarkRun run)
             var use = ProcessorUse.Of(server.Pid);
             await WaitAsync(Idle, cancellationToken);
             idleShare = use.End();
-            run.Say($"{server.Name}: {read.PerOrganizationMb:0.0} MB each, {100 * idleShare.Cores:0}% of a core; now a write each");
+            run.Say($"{server.Name}: {read}, {100 * idleShare.Cores:0}% of a core; now a write each");
             await members.WriteAsync(0, count, cancellationToken);
             await WaitAsync(Settle, cancellationToken);
             idle = OrganizationMemory.Read(server.Pid, count, one);
@@ -76,7 +76,7 @@ internal sealed class ActiveOrganizations(BenchmarkRun run)
             var members = new ActiveMembers(server, run);
             var one = await FirstAsync(server, members, cancellationToken);
             await members.ReadAsync(1, written, cancellationToken);
-            run.Say($"{server.Name}: {idle.PerOrganizationMb:0.0} MB each; now {written} organizations written once a second");
+            run.Say($"{server.Name}: {idle}; now {written} organizations written once a second");
             return new Found(read, idle, idleShare, await WrittenAsync(server, members, one, written, cancellationToken));
         }
     }

@@ -46,7 +46,7 @@ internal sealed class ColdReads(BenchmarkRun run)
             .With("p50", all.Median, floor?.Median, limits[0])
             .With("p99", all.Percentile(99), floor?.Percentile(99), limits.Length > 1 ? limits[1] : null)
             .With("max", all.Max, floor?.Max)
-            .With("reads", all.Count, floor?.Count);
+            .With("number of reads", all.Count, floor?.Count);
         foreach (var phase in reads.SelectMany(read => read.Phases.Keys).Distinct())
             measurement.With($"{phase}, p50", new Latencies(reads.Select(read => read.Phases.GetValueOrDefault(phase))).Median);
         run.Report.Add(measurement);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Silo.Benchmarks.Machine;
 
 namespace Silo.Benchmarks.Scenarios;
@@ -29,4 +30,8 @@ internal sealed record OrganizationMemory(
             one is null ? 0 : (root - one.RootMb) / more,
             litestream / organizations, tail / organizations);
     }
+
+    /// <inheritdoc/>
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture, $"{PerOrganizationMb:0.0} MB each ({ServerMb:0.0} in the server, {LitestreamMb:0.0} in Litestream, {TailMb:0.0} in tail), {TotalMb:0} MB in {Processes} processes");
 }
