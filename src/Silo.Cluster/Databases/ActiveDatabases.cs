@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Options;
 using Silo.Contracts;
+using Silo.Contracts.Databases;
 using Silo.Storage.Databases;
 
 namespace Silo.Cluster.Databases;
@@ -23,7 +24,7 @@ internal sealed class ActiveDatabases(IOptions<DatabaseOptions> options)
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.DatabaseUnavailable"/>: the silo is full.</exception>
     public void Add(OrgActivation activation)
     {
-        if (_activations.Count >= options.Value.MaxActive)
+        if (_activations.Values.Count(other => other != activation && other.State != DatabaseState.Unavailable) >= options.Value.MaxActive)
         {
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "This silo holds as many databases as it may (Database:MaxActive).")
             {

@@ -27,6 +27,8 @@ internal sealed partial class OrgDatabaseGrain(
     /// <summary>How long an activation without a database stays to answer: it holds the backoff.</summary>
     private static readonly TimeSpan KeepWithoutDatabase = TimeSpan.FromSeconds(10);
 
+    private static readonly TimeSpan RetryFlush = TimeSpan.FromSeconds(1);
+
     private readonly DatabaseOptions _options = options.Value;
     private readonly CancellationTokenSource _deactivating = new();
     private OrgActivation _activation = null!; // set in OnActivateAsync, before any call
@@ -88,7 +90,15 @@ internal sealed partial class OrgDatabaseGrain(
     /// <inheritdoc/>
     public async Task Deactivate(CancellationToken cancellationToken)
     {
-        if (_activation.Database is { } database) await database.FlushAsync(cancellationToken);
+        try
+        {
+            if (_activation.Database is { } database) await database.FlushAsync(cancellationToken);
+        }
+        catch (FlushException e)
+        {
+            LogStaysActive(e.Message);
+            throw new OrganizationException(OrganizationErrorCode.DurabilityUnavailable, "The bucket does not confirm the last commits; the database stays active.") { RetryAfter = RetryFlush };
+        }
         DeactivateOnIdle();
     }
 
@@ -98,9 +108,21 @@ internal sealed partial class OrgDatabaseGrain(
         _activation.State = DatabaseState.Deactivating;
         await _deactivating.CancelAsync();
         if (_attempt is { } attempt) await ((Task)attempt).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-        if (_activation.Database is { } database) await PutAwayAsync(database, reason, cancellationToken);
-        active.Remove(_activation);
-        _deactivating.Dispose();
+        try
+        {
+            if (_activation.Database is { } database) await PutAwayAsync(database, reason, cancellationToken);
+        }
+        catch (Exception e)
+        {
+            // The end of the activation: there is no caller who could handle it.
+            active.Kept.Add(_activation.Organization);
+            LogNotPutAway(_activation.Organization, e);
+        }
+        finally
+        {
+            active.Remove(_activation);
+            _deactivating.Dispose();
+        }
     }
 
     private async ValueTask<ContactWritten> WriteAsync(
@@ -212,20 +234,23 @@ internal sealed partial class OrgDatabaseGrain(
         if (_activation.Idle >= _options.IdleTimeout && database.IsFlushed) DeactivateOnIdle();
     }
 
-    /// <summary>Closes the database; as long as the silo gives time, until the bucket has confirmed everything.</summary>
+    /// <summary>Closes the database, or, if the bucket has not confirmed everything after the time for that, leaves its files here.</summary>
     private async Task PutAwayAsync(OrgDatabase database, DeactivationReason reason, CancellationToken cancellationToken)
     {
-        while (!cancellationToken.IsCancellationRequested)
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(_options.FlushTimeout);
+        while (!limit.IsCancellationRequested)
         {
             try
             {
-                await database.CloseAsync(cancellationToken);
+                await database.CloseAsync(limit.Token);
                 LogPutAway(_activation.Organization, reason.ReasonCode);
                 return;
             }
             catch (FlushException e)
             {
                 LogStaysActive(e.Message);
+                await Task.Delay(RetryFlush, time, limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
             }
         }
         await database.AbandonAsync();
@@ -237,6 +262,9 @@ internal sealed partial class OrgDatabaseGrain(
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Problem}")]
     private partial void LogStaysActive(string problem);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: could not be put away; its file stays in the data folder")]
+    private partial void LogNotPutAway(OrganizationId organization, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: the catalog cannot be used: {Problem}")]
     private partial void LogCatalog(OrganizationId organization, string problem);

@@ -19,7 +19,9 @@ public sealed partial class OrgDatabase
     public async Task CloseAsync(CancellationToken cancellationToken)
     {
         _closing = true;
-        if (!IsMoved)
+        // Of an organization that has another owner there is nothing to flush to; then nothing is proven either.
+        var proven = !IsMoved;
+        if (proven)
         {
             try
             {
@@ -37,7 +39,7 @@ public sealed partial class OrgDatabase
         try
         {
             await CloseFileAsync();
-            if (await ReleaseAsync(cancellationToken)) _files.Delete();
+            if (await ReleaseAsync(cancellationToken) && (proven || !HasOwnRows)) _files.Delete();
             else LogSetAside(Organization, _files.SetAside(_time.GetUtcNow()));
         }
         finally
@@ -109,6 +111,9 @@ public sealed partial class OrgDatabase
         }
     }
 
+    /// <summary>Whether the file may have rows that no other owner could restore.</summary>
+    private bool HasOwnRows => _tracker.LastCommit > 0 || _markedCommit != 0;
+
     /// <summary>Lets the running write end and admits no other; false when somebody else closes already.</summary>
     private async Task<bool> BeginCloseAsync()
     {
@@ -125,14 +130,20 @@ public sealed partial class OrgDatabase
 
     private async Task CloseFileAsync()
     {
-        await _litestream.StopAsync();
-        _readers.Dispose();
-        await Task.Run(
-            () =>
-            {
-                _contacts.Dispose();
-                _writer.Dispose();
-            }, CancellationToken.None);
+        try
+        {
+            await _litestream.StopAsync();
+        }
+        finally
+        {
+            _readers.Dispose();
+            await Task.Run(
+                () =>
+                {
+                    _contacts.Dispose();
+                    _writer.Dispose();
+                }, CancellationToken.None);
+        }
     }
 
     /// <summary>Gives the lease back.</summary>
@@ -147,7 +158,7 @@ public sealed partial class OrgDatabase
         catch (HeadMovedException e)
         {
             LogReleaseRefused(Organization, e.Message);
-            return _tracker.LastCommit == 0 && _markedCommit == 0;
+            return !HasOwnRows;
         }
         catch (Exception e) when (e is BucketException or HeadException or OperationCanceledException)
         {

@@ -34,6 +34,8 @@ public sealed partial class OrgDatabase : IAsyncDisposable
     private readonly SemaphoreSlim _writeLock = new(1, 1);
     private int _waitingWrites;
     private long _highWater;
+    private readonly long _openedAt;
+    private bool _saidUnpublished; // under the write lock
     private volatile bool _closing;
 
     internal OrgDatabase(
@@ -49,6 +51,7 @@ public sealed partial class OrgDatabase : IAsyncDisposable
         _options = options;
         _litestreamOptions = runtime.Options;
         _time = time;
+        _openedAt = time.GetTimestamp();
         _logger = logger;
         _highWater = OrgSchema.ReadHighWater(writer.Connection);
         _readers = new ContactReaderPool(files.Database, options.MaxReaders, options.MaxWaitingReads);
@@ -63,7 +66,7 @@ public sealed partial class OrgDatabase : IAsyncDisposable
     public OrganizationId Organization => _files.Organization;
 
     /// <summary>Whether another owner has the organization; then this one only has to go.</summary>
-    public bool IsMoved => _litestream.Published.IsFaulted;
+    public bool IsMoved => _litestream.Moved is not null;
 
     /// <summary>Whether every commit is in the bucket under the published generation.</summary>
     public bool IsFlushed => _tracker.IsCaughtUp;
@@ -147,6 +150,7 @@ public sealed partial class OrgDatabase : IAsyncDisposable
             try
             {
                 if (_closing) throw Unavailable("The database is being put away.", null);
+                if (_litestream.Moved is { } moved) throw MovedAway(moved);
                 if (!_litestream.Published.IsCompletedSuccessfully) await WaitPublishedAsync(cancellationToken);
                 return await Task.Run(() => CommitAsync(change, cancellationToken), CancellationToken.None);
             }
@@ -164,10 +168,10 @@ public sealed partial class OrgDatabase : IAsyncDisposable
     private async Task<CommittedContact> CommitAsync(Func<ContactWriter, CommittedContact> change, CancellationToken cancellationToken)
     {
         await _interlock.WaitAsync(cancellationToken);
+        CommittedContact done;
         try
         {
-            var done = change(_contacts);
-            return done with { Commit = NoteCommit() };
+            done = change(_contacts);
         }
         catch (SqliteException e) when (e.SqliteErrorCode is DiskFull or InputOutput)
         {
@@ -175,6 +179,7 @@ public sealed partial class OrgDatabase : IAsyncDisposable
             LogDiskRefused(Organization, e.Message);
             throw Unavailable("The silo's disk refused the write; nothing was changed.", e);
         }
+        return done with { Commit = NoteCommit() };
     }
 
     private long NoteCommit()
@@ -192,21 +197,30 @@ public sealed partial class OrgDatabase : IAsyncDisposable
     {
         try
         {
-            await _litestream.Published.WaitAsync(_litestreamOptions.PublishWait, _time, cancellationToken);
+            var left = _litestreamOptions.PublishWait - _time.GetElapsedTime(_openedAt);
+            await _litestream.Published.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, cancellationToken);
+        }
+        catch (TimeoutException) when (!_saidUnpublished)
+        {
+            _saidUnpublished = true;
+            LogUnpublishedWrite(Organization, _litestreamOptions.PublishWait.TotalSeconds);
         }
         catch (TimeoutException)
         {
-            LogUnpublishedWrite(Organization, _litestreamOptions.PublishWait.TotalSeconds);
+            // Said once.
         }
         catch (Exception e) when (e is HeadMovedException or HeadException)
         {
-            throw new OrganizationException(OrganizationErrorCode.DatabaseMoved, "Another owner serves this organization now.", e) { RetryAfter = TimeSpan.FromSeconds(1) };
+            throw MovedAway(e);
         }
     }
 
     private static long Length(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
 
     private static OrganizationException NotFound() => new(OrganizationErrorCode.ContactNotFound, "There is no contact of this id.");
+
+    private static OrganizationException MovedAway(Exception cause) =>
+        new(OrganizationErrorCode.DatabaseMoved, "Another owner serves this organization now.", cause) { RetryAfter = TimeSpan.FromSeconds(1) };
 
     private static OrganizationException Unavailable(string message, Exception? cause) =>
         new(OrganizationErrorCode.DatabaseUnavailable, message, cause) { RetryAfter = TimeSpan.FromSeconds(1) };

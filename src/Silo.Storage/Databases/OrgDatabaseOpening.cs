@@ -16,6 +16,9 @@ namespace Silo.Storage.Databases;
 /// </summary>
 public sealed partial class OrgDatabaseOpening
 {
+    private const int Corrupt = 11; // SQLITE_CORRUPT
+    private const int NotADatabase = 26; // SQLITE_NOTADB
+
     private static readonly TimeSpan OrphanPoll = TimeSpan.FromMilliseconds(20);
 
     private readonly ConcurrentDictionary<OrganizationId, byte> _open = new();
@@ -133,12 +136,12 @@ public sealed partial class OrgDatabaseOpening
         try
         {
             if (lease.Base is not null && writer.Connection.Scalar<string>("PRAGMA quick_check(1)") is var check and not "ok")
-                throw new SchemaException($"The file of {lease.Organization} is damaged: {check}. Choose an older point of the replica.");
+                throw new SchemaException($"The file of {lease.Organization} is damaged: {check}. Choose an older point of the replica.", isUseless: true);
             OrgSchema.Migrate(writer.Connection, lease.Organization);
             var (found, expected) = (OrgSchema.ReadHighWater(writer.Connection), lease.Base?.HighWater ?? 0);
             return found >= expected
                 ? writer
-                : throw new SchemaException($"The file of {lease.Organization} ends before the last commit that the bucket had (mark {found} of {expected}): objects of the replica are missing.");
+                : throw new SchemaException($"The file of {lease.Organization} ends before the last commit that the bucket had (mark {found} of {expected}): objects of the replica are missing.", isUseless: true);
         }
         catch
         {
@@ -168,7 +171,8 @@ public sealed partial class OrgDatabaseOpening
                     writer = OpenProven(files, lease);
                     LogContinued(lease.Organization, left.Epoch, lease.Epoch);
                 }
-                catch (Exception e) when (e is SchemaException or SqliteException)
+                // Anything else, a full disk for one, may pass: the attempt fails, the file stays, and the next attempt continues it.
+                catch (Exception e) when (e is SchemaException { IsUseless: true } or SqliteException { SqliteErrorCode: Corrupt or NotADatabase })
                 {
                     LogSetAside(lease.Organization, left.Epoch, files.SetAside(_time.GetUtcNow()), e.Message);
                 }

@@ -21,10 +21,10 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
     /// <summary>The folder of this epoch.</summary>
     public string Folder => Path.Combine(DataDirectory, Organization.Value, Epoch.ToString("D12", CultureInfo.InvariantCulture));
 
-    /// <summary>The database. It appears under this name only when it is whole and proven.</summary>
+    /// <summary>The database. It appears under this name only when it was restored to its end.</summary>
     public string Database => Path.Combine(Folder, $"org-{Organization}.db");
 
-    /// <summary>Where a restore goes until it is proven.</summary>
+    /// <summary>Where a restore goes until it has ended.</summary>
     public string Restoring => Path.Combine(Folder, "restoring.db");
 
     private string Child => Path.Combine(Folder, "litestream.json");
@@ -54,6 +54,9 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
     /// <summary>Litestream's copy of one WAL.</summary>
     public string ShadowWal(ReplicaPosition position) => Path.Combine(
         LitestreamState, "generations", position.Generation, "wal", string.Create(CultureInfo.InvariantCulture, $"{position.Index:x8}.wal"));
+
+    /// <summary>Bytes of the database and its WAL: the most that one upload can have.</summary>
+    public long Bytes => new FileInfo(Database) is { Exists: true } file ? file.Length + (new FileInfo(Database + "-wal") is { Exists: true } wal ? wal.Length : 0) : 0;
 
     /// <summary>Makes the folder, readable by this user only.</summary>
     public void CreateFolder() =>

@@ -85,12 +85,28 @@ public sealed class OwnershipLease
         await _change.WaitAsync(cancellationToken);
         try
         {
-            var next = change(_stored.Head) with { OperationId = NewOperationId() };
-            _stored = await _heads.WriteAsync(Organization, next, _stored.ObjectGeneration, cancellationToken);
+            try
+            {
+                await WriteAsync(change, cancellationToken);
+            }
+            catch (HeadMovedException)
+            {
+                // An epoch has one owner. A head of our epoch and owner is an earlier write of ours whose answer was lost for good.
+                var found = await _heads.ReadAsync(Organization, cancellationToken);
+                if (found is null || found.Head.Epoch != Epoch || found.Head.Owner != _stored.Head.Owner) throw;
+                _stored = found;
+                await WriteAsync(change, cancellationToken);
+            }
         }
         finally
         {
             _change.Release();
         }
+    }
+
+    private async Task WriteAsync(Func<OrganizationHead, OrganizationHead> change, CancellationToken cancellationToken)
+    {
+        var next = change(_stored.Head) with { OperationId = NewOperationId() };
+        _stored = await _heads.WriteAsync(Organization, next, _stored.ObjectGeneration, cancellationToken);
     }
 }

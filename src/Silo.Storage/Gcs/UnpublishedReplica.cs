@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Silo.Contracts;
 using Silo.Storage.Litestream;
@@ -13,6 +14,8 @@ namespace Silo.Storage.Gcs;
 /// <param name="logger">Category <c>Silo.Storage.Replication</c>.</param>
 public sealed partial class UnpublishedReplica(BucketClient bucket, string replicaPath, ILogger logger)
 {
+    private const string EpochFolder = "epoch-";
+
     /// <summary>Looks for a replica.</summary>
     /// <exception cref="HeadException">There are objects that no rule explains.</exception>
     public async Task<ReplicaReference?> FindAsync(OrganizationId organization, OrganizationHead? head, CancellationToken cancellationToken)
@@ -23,18 +26,27 @@ public sealed partial class UnpublishedReplica(BucketClient bucket, string repli
 
         if (head is null)
         {
-            if (folders.Exists(folder => folder.StartsWith("epoch-", StringComparison.Ordinal)))
+            if (folders.Exists(folder => folder.StartsWith(EpochFolder, StringComparison.Ordinal)))
                 throw new HeadException(organization, $"the replica has epochs under {replicaPath}/, but {OrganizationHead.ObjectName(organization)} is missing. Restore that object.");
             return await NewestAsync(organization, epoch: 0, cancellationToken)
                 ?? throw new HeadException(organization, $"there are objects under {replicaPath}/, but no whole generation.");
         }
 
         // No owner has published yet, so all that is known of this organization is what its owners were about to publish.
-        for (var epoch = head.Epoch; epoch > 0; epoch--)
+        foreach (var epoch in Epochs(folders).Where(epoch => epoch <= head.Epoch).OrderDescending())
         {
             if (await NewestAsync(organization, epoch, cancellationToken) is { } found) return found;
         }
         return null;
+    }
+
+    private static IEnumerable<long> Epochs(IEnumerable<string> folders)
+    {
+        foreach (var folder in folders)
+        {
+            if (folder.StartsWith(EpochFolder, StringComparison.Ordinal) && long.TryParse(folder.AsSpan(EpochFolder.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var epoch))
+                yield return epoch;
+        }
     }
 
     private async Task<ReplicaReference?> NewestAsync(OrganizationId organization, long epoch, CancellationToken cancellationToken)

@@ -36,9 +36,12 @@ public sealed class LitestreamOptions
     [Range(0, 19)]
     public int Niceness { get; set; } = 10;
 
-    /// <summary>How often it uploads a whole snapshot of a database that stays active; restores read the WAL since then.</summary>
+    /// <summary>
+    /// How often it uploads a whole snapshot of a database that stays active. A restore reads the segments since then one after
+    /// another (1,503 of them took 68 s with 40 ms a request), so this bounds its time.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:01:00", "30.00:00:00")]
-    public TimeSpan SnapshotInterval { get; set; } = TimeSpan.FromHours(6);
+    public TimeSpan SnapshotInterval { get; set; } = TimeSpan.FromMinutes(15);
 
     /// <summary>How long it keeps what a newer snapshot has replaced, within one activation's prefix.</summary>
     [Range(typeof(TimeSpan), "00:01:00", "365.00:00:00")]
@@ -56,8 +59,8 @@ public sealed class LitestreamOptions
     public TimeSpan CheckpointWait { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// The longest that the first <c>local</c> write of an activation waits until its generation is published. After that it goes
-    /// on: its row is safe on this machine, and in the bucket once the generation is published.
+    /// How long after a database was opened its <c>local</c> writes wait for its generation to be published. After that they go
+    /// on: their rows are safe on this machine, and in the bucket once the generation is published.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:01:00")]
     public TimeSpan PublishWait { get; set; } = TimeSpan.FromSeconds(2);

@@ -39,6 +39,9 @@ public sealed class LitestreamProcess : IAsyncDisposable
     /// <summary>Its id and start time, to find it again after a crash of ours; null when it ended at once.</summary>
     public ChildProcess? Identity { get; }
 
+    /// <summary>Whether it has ended and all that it said was read.</summary>
+    public bool HasEnded => _pump.IsCompleted;
+
     /// <summary>What it says, in order. One reader. Completes when the process has ended and all was read.</summary>
     public ChannelReader<LitestreamEvent> Events => _events.Reader;
 

@@ -10,10 +10,12 @@ namespace Silo.Storage.Litestream;
 /// is in the bucket, and starts it again when it dies or falls behind. Being alive is no proof of anything; only what the
 /// bucket confirmed counts, and that is told to the <see cref="ReplicationTracker"/>.
 /// </summary>
-internal sealed partial class LitestreamSupervisor : IAsyncDisposable
+internal sealed partial class LitestreamSupervisor
 {
     private static readonly TimeSpan WatchInterval = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan HealthyAfter = TimeSpan.FromMinutes(1);
+    private const long MinBytesPerSecond = 500_000;
+
     private static readonly TimeSpan PublishRetry = TimeSpan.FromSeconds(1);
 
     private readonly LitestreamRuntime _runtime;
@@ -28,7 +30,9 @@ internal sealed partial class LitestreamSupervisor : IAsyncDisposable
     private readonly TaskCompletionSource _published = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _running = Task.CompletedTask;
     private volatile LitestreamProcess? _process;
+    private volatile Exception? _moved;
     private volatile string? _generation;
+    private long _progressAt;
     private Task _publishing = Task.CompletedTask;
     private string? _publishingGeneration;
 
@@ -49,11 +53,14 @@ internal sealed partial class LitestreamSupervisor : IAsyncDisposable
     /// <summary>Completes when the head names a generation of this epoch; fails when the head has another owner.</summary>
     public Task Published => _published.Task;
 
+    /// <summary>Why this activation may not write any more: the head has another owner, or cannot be trusted. Null while it may.</summary>
+    public Exception? Moved => _moved;
+
     /// <summary>The generation that the head names; null before that.</summary>
     public string? PublishedGeneration => _lease.Current?.Generation;
 
     /// <summary>Its process id; null while there is none.</summary>
-    public int? Pid => _process?.Pid;
+    public int? Pid => _process is { HasEnded: false } process ? process.Pid : null;
 
     /// <summary>How often it was started again.</summary>
     public int Restarts { get; private set; }
@@ -74,26 +81,30 @@ internal sealed partial class LitestreamSupervisor : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        if (!_stopping.IsCancellationRequested) await StopAsync();
-    }
-
     private async Task RunAsync()
     {
         var backoff = _runtime.Options.RestartBackoff;
         while (!_stopping.IsCancellationRequested)
         {
             var started = _time.GetTimestamp();
-            var reason = await RunOnceAsync();
+            string reason;
+            try
+            {
+                reason = await RunOnceAsync();
+                // Its end came from outside: what it had under way may still arrive in the bucket, under names that the next
+                // one would use again. A new generation has names of its own.
+                if (!_stopping.IsCancellationRequested) _files.DeleteLitestreamState();
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                reason = $"could not be watched over: {e.Message}";
+            }
             if (_stopping.IsCancellationRequested) return;
 
             if (_time.GetElapsedTime(started) > HealthyAfter) backoff = _runtime.Options.RestartBackoff;
             Restarts++;
             Problem = $"Litestream {reason}; started again ({Restarts})";
             LogRestarting(_lease.Organization, reason, backoff.TotalMilliseconds, Restarts);
-            // What was not published will not be announced again: let it begin anew.
-            if (_generation is not null && _generation != PublishedGeneration) _files.DeleteLitestreamState();
             await Task.Delay(backoff, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             backoff = TimeSpan.FromTicks(Math.Min(backoff.Ticks * 2, _runtime.Options.MaxRestartBackoff.Ticks));
         }
@@ -117,16 +128,26 @@ internal sealed partial class LitestreamSupervisor : IAsyncDisposable
         await using (process)
         {
             _process = process;
+            _progressAt = _time.GetTimestamp();
             _files.WriteChild(process.Identity);
             LogStarted(_lease.Organization, process.Pid, _target.ReplicaPath);
             using var watch = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
             var watching = WatchAsync(process, watch.Token);
             await foreach (var happened in process.Events.ReadAllAsync(CancellationToken.None)) Handle(happened);
             await watch.CancelAsync();
-            var reason = await watching ?? "ended by itself";
-            _process = null;
-            return reason;
+            return await watching ?? "ended by itself";
         }
+    }
+
+    /// <summary>
+    /// How long the bucket has been behind without a sign of progress from this process; a large snapshot or segment has time to
+    /// be uploaded at the slowest rate that counts as progress.
+    /// </summary>
+    private TimeSpan Stalled()
+    {
+        var (lag, quiet) = (_tracker.Lag, _time.GetElapsedTime(Interlocked.Read(ref _progressAt)));
+        var allowed = TimeSpan.FromSeconds((double)_files.Bytes / MinBytesPerSecond);
+        return (lag < quiet ? lag : quiet) - allowed;
     }
 
     /// <summary>Ends the process when it is told to, or when the bucket falls behind for too long.</summary>
@@ -137,14 +158,15 @@ internal sealed partial class LitestreamSupervisor : IAsyncDisposable
         {
             while (await timer.WaitForNextTickAsync(cancellationToken))
             {
-                if (_tracker.Lag <= _runtime.Options.MaxLag)
+                var stalled = Stalled();
+                if (stalled <= _runtime.Options.MaxLag)
                 {
                     if (_tracker.IsCaughtUp && Published.IsCompletedSuccessfully) Problem = null;
                     continue;
                 }
                 LogLagging(_lease.Organization, _tracker.Lag.TotalSeconds, _tracker.LagBytes);
                 await process.KillAsync();
-                return $"confirmed no upload for {_tracker.Lag.TotalSeconds:0} s";
+                return $"confirmed no upload for {stalled.TotalSeconds:0} s";
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
@@ -161,6 +183,7 @@ internal sealed partial class LitestreamSupervisor : IAsyncDisposable
 
     private void Handle(LitestreamEvent happened)
     {
+        if (happened.Kind is not (LitestreamEventKind.Failure or LitestreamEventKind.Other)) Interlocked.Exchange(ref _progressAt, _time.GetTimestamp());
         switch (happened.Kind)
         {
             case LitestreamEventKind.GenerationStarted:
@@ -220,6 +243,7 @@ internal sealed partial class LitestreamSupervisor : IAsyncDisposable
             catch (Exception e) when (e is HeadMovedException or HeadException)
             {
                 Problem = e.Message;
+                _moved = e;
                 LogMoved(_lease.Organization, e.Message);
                 _published.TrySetException(e);
                 return;

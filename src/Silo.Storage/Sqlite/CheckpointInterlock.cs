@@ -16,9 +16,6 @@ internal sealed class CheckpointInterlock(OrgWriter writer, LitestreamOptions op
 
     private int _frames = int.MaxValue; // unknown: look before the first commit
 
-    /// <summary>How often a commit was held.</summary>
-    public long Holds { get; private set; }
-
     /// <summary>Takes note of where a commit ended.</summary>
     public void Committed(WalPosition end) => _frames = end.Frames;
 
@@ -30,7 +27,6 @@ internal sealed class CheckpointInterlock(OrgWriter writer, LitestreamOptions op
         _frames = writer.MeasureWal().Frames;
         if (_frames < options.CheckpointPages) return;
 
-        Holds++;
         var since = time.GetTimestamp();
         do
         {

@@ -34,7 +34,7 @@ internal static class LegacyContacts
             UPDATE contacts SET email_key = silo_email_key(email)
               WHERE seq IN (SELECT max(seq) FROM contacts WHERE email IS NOT NULL GROUP BY silo_email_key(email));
             UPDATE contacts SET phone_key = silo_phone_key(phone)
-              WHERE email IS NOT NULL OR seq IN (SELECT max(seq) FROM contacts WHERE email IS NULL AND phone IS NOT NULL GROUP BY silo_phone_key(phone));
+              WHERE email_key IS NOT NULL OR seq IN (SELECT max(seq) FROM contacts WHERE email IS NULL AND phone IS NOT NULL GROUP BY silo_phone_key(phone));
             """);
 
         string Text(params ReadOnlySpan<string> names)

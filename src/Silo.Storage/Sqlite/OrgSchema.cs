@@ -44,7 +44,9 @@ internal static class OrgSchema
     {
         var found = (int)connection.Scalar<long>("PRAGMA user_version");
         if (found > Version)
-            throw new SchemaException($"The file of {organization} has schema version {found}, and this program knows up to {Version}: it was written by a newer one. Upgrade this silo.");
+            throw new SchemaException($"The file of {organization} has schema version {found}, and this program knows up to {Version}: it was written by a newer one. Upgrade this silo.", isUseless: false);
+        if (connection.Scalar<long>("PRAGMA page_size") is var pageSize and not WalPosition.PageSize)
+            throw new SchemaException($"The file of {organization} has pages of {pageSize} bytes; only {WalPosition.PageSize} can be followed to the bucket. VACUUM a copy to that size.", isUseless: false);
 
         for (var version = found; version < Version; version++)
         {
@@ -75,9 +77,15 @@ internal static class OrgSchema
     {
         var stamped = connection.Scalar<string>("SELECT value FROM silo_meta WHERE key = 'organization_id'");
         if (stamped != organization.Value)
-            throw new SchemaException($"The file restored for {organization} is stamped with another organization. Look for objects that were copied between replica paths.");
+            throw new SchemaException($"The file restored for {organization} is stamped with another organization. Look for objects that were copied between replica paths.", isUseless: true);
     }
 }
 
 /// <summary>A file's schema is not one that may be served.</summary>
-public sealed class SchemaException(string message) : Exception(message);
+/// <param name="message">What is wrong and what to do.</param>
+/// <param name="isUseless">True when no program could serve it: damaged, another organization's, or too short.</param>
+public sealed class SchemaException(string message, bool isUseless) : Exception(message)
+{
+    /// <summary>True when no program could serve the file; false when another version of this one can.</summary>
+    public bool IsUseless { get; } = isUseless;
+}
