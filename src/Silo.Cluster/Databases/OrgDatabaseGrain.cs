@@ -212,14 +212,16 @@ internal sealed partial class OrgDatabaseGrain(
         if (_activation.Idle >= _options.IdleTimeout && database.IsFlushed) DeactivateOnIdle();
     }
 
-    /// <summary>Closes the database; as long as the silo gives time, until the bucket has confirmed everything.</summary>
+    /// <summary>Closes the database, or, if the bucket has not confirmed everything after the time for that, leaves its files here.</summary>
     private async Task PutAwayAsync(OrgDatabase database, DeactivationReason reason, CancellationToken cancellationToken)
     {
-        while (!cancellationToken.IsCancellationRequested)
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(_options.FlushTimeout);
+        while (!limit.IsCancellationRequested)
         {
             try
             {
-                await database.CloseAsync(cancellationToken);
+                await database.CloseAsync(limit.Token);
                 LogPutAway(_activation.Organization, reason.ReasonCode);
                 return;
             }
