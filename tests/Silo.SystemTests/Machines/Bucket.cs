@@ -25,10 +25,12 @@ internal sealed class Bucket(Uri url, string name)
     /// <summary>The state in the head: acquiring, active or released.</summary>
     public async Task<string?> StateAsync(string organization) => (await HeadAsync(organization))?.GetProperty("state").GetString();
 
-    public async Task<JsonElement> StatisticsAsync() => JsonDocument.Parse(await Http.GetStringAsync(new Uri(url, "/_emulator/stats"), Cancellation)).RootElement;
-
-    /// <summary>How many requests of a kind there were.</summary>
-    public async Task<long> RequestsAsync(string kind) => (await StatisticsAsync()).GetProperty("requests").GetProperty(kind).GetInt64();
+    /// <summary>How many requests there were, not counting those that look or break.</summary>
+    public async Task<long> RequestsAsync()
+    {
+        var statistics = JsonDocument.Parse(await Http.GetStringAsync(new Uri(url, "/_emulator/stats"), Cancellation)).RootElement;
+        return statistics.GetProperty("requests").EnumerateObject().Where(kind => kind.Name != "control").Sum(kind => kind.Value.GetInt64());
+    }
 
     public async Task BreakAsync(string plan)
     {

@@ -25,7 +25,7 @@ internal sealed class Machine : IAsyncDisposable
 
     /// <summary>The Litestream processes, and the tails that tie them to their silo.</summary>
     public IReadOnlyList<ChildProcess> Replicating() =>
-        [.. Running().Where(process => process.CommandLine.Contains("litestream", StringComparison.Ordinal) || process.CommandLine.Contains("tail --pid", StringComparison.Ordinal))];
+        [.. Running().Where(process => Read(process.Pid, "comm").TrimEnd() is "litestream" or "tail")];
 
     /// <summary>Starts one of our programs, or another one that stands in front of it.</summary>
     public HostProcess Start(IReadOnlyList<string> command, params ReadOnlySpan<(string Name, string Value)> environment)
@@ -64,17 +64,18 @@ internal sealed class Machine : IAsyncDisposable
         _disk.Dispose();
     }
 
-    private bool Mentions(int pid)
+    private bool Mentions(int pid) => pid != Environment.ProcessId
+        && (Read(pid, "cmdline").Contains(_disk.Path, StringComparison.Ordinal) || Read(pid, "environ").Contains(_disk.Path, StringComparison.Ordinal));
+
+    private static string Read(int pid, string file)
     {
-        if (pid == Environment.ProcessId) return false;
         try
         {
-            return File.ReadAllText($"/proc/{pid}/cmdline").Contains(_disk.Path, StringComparison.Ordinal)
-                || File.ReadAllText($"/proc/{pid}/environ").Contains(_disk.Path, StringComparison.Ordinal);
+            return File.ReadAllText($"/proc/{pid}/{file}");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return false; // it has just ended, or is not ours
+            return ""; // it has just ended, or is not ours
         }
     }
 }
