@@ -200,6 +200,48 @@ public sealed class OrgDatabaseTests
     }
 
     [Fact]
+    public async Task Publication_AnswerAndCheckLost_KnowsItsOwnHeadAgain()
+    {
+        await using var bench = await DatabaseBench.StartAsync(new() { ["Gcs:TotalTimeout"] = "00:00:02" });
+        await using var database = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo);
+        // The write of the publication arrives, its answer does not, and neither can the head be read for a while.
+        await bench.SetFaultsAsync("""
+            [{"method":"POST","namePrefix":"heads/","action":"loseAnswer","count":1},{"method":"GET","namePrefix":"heads/","action":"status","status":503,"count":8}]
+            """);
+        var commit = await database.CreateAsync(new ContactFields("one"), Token);
+        await database.WaitReplicatedAsync(commit.Commit, Token);
+        Assert.False(database.IsMoved);
+        await database.CloseAsync(Token);
+        Assert.Equal((1, HeadState.Released), ((await bench.HeadAsync(DatabaseBench.Demo)).Epoch, (await bench.HeadAsync(DatabaseBench.Demo)).State));
+    }
+
+    [Fact]
+    public async Task Litestream_LosesTheAnswerOfTheLastUpload_ConfirmsItAllTheSame()
+    {
+        await using var bench = await DatabaseBench.StartAsync(new() { ["Litestream:MaxLag"] = "00:00:05", ["Litestream:ReplicatedWait"] = "00:01:00" });
+        await using var database = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo);
+        await database.CreateAsync(new ContactFields("one"), Token);
+        await database.FlushAsync(Token);
+        await bench.SetFaultsAsync("""[{"method":"POST","namePrefix":"litestream-replicas/","action":"loseAnswer","count":4}]""");
+        var commit = await database.CreateAsync(new ContactFields("two"), Token);
+        await database.WaitReplicatedAsync(commit.Commit, Token);
+        await database.CloseAsync(Token);
+        await using var elsewhere = await DatabaseBench.OpenAsync(bench.Silo("b"), DatabaseBench.Demo);
+        Assert.Equal(["two", "one"], await NamesAsync(elsewhere));
+    }
+
+    [Fact]
+    public async Task Litestream_UploadsSlowerThanMaxLag_IsNotKilledForIt()
+    {
+        await using var bench = await DatabaseBench.StartAsync(new() { ["Litestream:MaxLag"] = "00:00:05", ["Litestream:ReplicatedWait"] = "00:01:00" });
+        await bench.SetFaultsAsync("""[{"method":"POST","namePrefix":"litestream-replicas/","action":"delay","delayMs":3000}]""");
+        await using var database = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo);
+        var commit = await database.CreateAsync(new ContactFields("one"), Token);
+        await database.WaitReplicatedAsync(commit.Commit, Token); // a snapshot and segments of 3 s each: more than MaxLag in all
+        Assert.Equal(0, database.Status().LitestreamRestarts);
+    }
+
+    [Fact]
     public async Task Litestream_KilledBeforeItsTailWasSeen_IsStartedAgainAndLeavesNoTail()
     {
         // It says nothing for the first minute: the tail is there, and no event has told us.

@@ -61,6 +61,31 @@ public sealed class OrgSchemaTests : IDisposable
     }
 
     [Fact]
+    public void Migrate_OlderDuplicatesOfEmailAndPhone_KeepEveryRow()
+    {
+        using var writer = new OrgWriter(_folder["a.db"]);
+        writer.Connection.Execute("""
+            CREATE TABLE contacts (id TEXT PRIMARY KEY, name TEXT, email TEXT, phone TEXT);
+            INSERT INTO contacts VALUES ('1', 'a', 'a@x.test', '5'), ('2', 'b', 'A@x.test', '5'), ('3', 'c', 'a@X.test', '5'), ('4', 'd', NULL, '5'), ('5', 'e', NULL, '5');
+            """);
+        OrgSchema.Migrate(writer.Connection, Demo);
+        Assert.Equal(5, writer.Connection.Scalar<long>("SELECT count(*) FROM contacts"));
+        Assert.Equal(1, writer.Connection.Scalar<long>("SELECT count(*) FROM contacts WHERE email_key IS NOT NULL"));
+    }
+
+    [Fact]
+    public void Migrate_OtherPageSize_IsRefused()
+    {
+        using (var other = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={_folder["p.db"]};Pooling=False"))
+        {
+            other.Open();
+            other.Execute("PRAGMA page_size = 8192; CREATE TABLE t (x)");
+        }
+        using var writer = new OrgWriter(_folder["p.db"]);
+        Assert.Contains("8192", Assert.Throws<SchemaException>(() => OrgSchema.Migrate(writer.Connection, Demo)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void SqliteVersion_IsFreeOfTheWalResetBug() =>
         Assert.True(System.Version.Parse(SqliteVersion()) >= new Version(3, 51, 3), $"SQLite {SqliteVersion()} has the WAL-reset bug that 3.51.3 fixed");
 
