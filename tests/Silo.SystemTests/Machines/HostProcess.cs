@@ -85,9 +85,13 @@ internal sealed class HostProcess : IAsyncDisposable
     {
         if (!_process.HasExited) _process.Kill();
         await _process.WaitForExitAsync(CancellationToken.None).WaitAsync(ExitLimit, CancellationToken.None);
-        TestContext.Current.TestOutputHelper?.WriteLine($"--- {_process.StartInfo.FileName} {string.Join(' ', _process.StartInfo.ArgumentList)}: {_process.ExitCode}\n{Output}\n{Errors}");
+        Report();
         _process.Dispose();
     }
+
+    /// <summary>Adds what it said to the report of the running test.</summary>
+    public void Report() => TestContext.Current.TestOutputHelper?.WriteLine(
+        $"--- {_process.StartInfo.FileName} {string.Join(' ', _process.StartInfo.ArgumentList)}: {(_process.HasExited ? _process.ExitCode : "runs")}\n{Output}\n{Errors}");
 
     private static void Keep(ConcurrentQueue<string> lines, string? line)
     {

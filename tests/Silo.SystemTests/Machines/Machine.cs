@@ -37,19 +37,19 @@ internal sealed class Machine : IAsyncDisposable
     }
 
     /// <summary>Starts the standalone host on ports that the system chooses; its Litestream is quick, so that stories are.</summary>
-    public Task<Standalone> StartStandaloneAsync(params string[] settings) => StartStandaloneAsync([], settings);
+    public Task<StandaloneHost> StartStandaloneAsync(params string[] settings) => StartStandaloneAsync([], settings);
 
     /// <inheritdoc cref="StartStandaloneAsync(string[])"/>
     /// <param name="front">What stands in front of the program.</param>
     /// <param name="settings">Of the program.</param>
-    public async Task<Standalone> StartStandaloneAsync(IEnumerable<string> front, string[] settings)
+    public async Task<StandaloneHost> StartStandaloneAsync(IEnumerable<string> front, string[] settings)
     {
         var host = Start(
         [
             .. front, HostProcess.Program("Silo.Standalone"), "--urls", "http://127.0.0.1:0", "--bucket-port", "0", "--data", Data, $"--Auth:SigningKey={Service.SigningKey}",
             "--Litestream:MonitorInterval=00:00:00.100", "--Litestream:SyncInterval=00:00:00.100", .. settings,
         ]);
-        return new Standalone(host, await host.ReadyAsync());
+        return new StandaloneHost(host, await host.ReadyAsync());
     }
 
     /// <summary>Waits until only these still run.</summary>

@@ -3,7 +3,7 @@ using Silo.Contracts.Hosting;
 namespace Silo.SystemTests.Machines;
 
 /// <summary>A standalone host that serves.</summary>
-internal sealed class Standalone(HostProcess process, ReadyFile ready)
+internal sealed class StandaloneHost(HostProcess process, ReadyFile ready)
 {
     public HostProcess Process => process;
 
