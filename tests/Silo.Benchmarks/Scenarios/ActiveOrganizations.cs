@@ -86,7 +86,9 @@ internal sealed class ActiveOrganizations(BenchmarkRun run)
     {
         for (var i = 0; i < 200; i++) await members.ReadAsync(0, 1, cancellationToken);
         await WaitAsync(Settle, cancellationToken);
-        return OrganizationMemory.Read(server.Pid, 1, null);
+        var one = OrganizationMemory.Read(server.Pid, 1, null);
+        // The server, and one Litestream with its tail.
+        return one.Processes <= 3 ? one : throw new BenchmarkException($"{server.Name} has {one.Processes} processes although a single organization should be active.");
     }
 
     private static async Task<WrittenMemory> WrittenAsync(ServedProcess server, ActiveMembers members, OrganizationMemory one, int written, CancellationToken cancellationToken)
