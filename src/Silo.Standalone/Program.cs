@@ -38,9 +38,9 @@ command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(a
 
     var url = ListeningAddress.Of(app);
     await app.Services.AddDemoOrganizationAsync(cancellationToken);
+    Welcome.Print(url, bucket.Url, folder, ownKey ? app.Configuration["Auth:SigningKey"] : null);
     if (arguments.GetValue(readyFile) is { } file)
         new ReadyFile { Url = url, BucketUrl = bucket.Url.ToString().TrimEnd('/'), DataDirectory = folder.Path }.Write(file.FullName);
-    Welcome.Print(url, bucket.Url, folder, ownKey ? app.Configuration["Auth:SigningKey"] : null);
     await app.WaitForShutdownAsync(cancellationToken);
 }));
 // The host itself listens to SIGTERM and takes the time that it needs; this would end the process after two seconds.
