@@ -15,24 +15,25 @@ var (settings, options) = SettingArguments.Split(args);
 
 command.SetAction(async (arguments, cancellationToken) =>
 {
-    var builder = WebApplication.CreateBuilder(settings);
-    builder.WebHost.UseUrls(arguments.GetRequiredValue(urls));
-    builder.AddSiloGateway();
-    builder.AddSiloClusterClient();
-    await using var app = builder.Build();
-    app.MapSiloGateway();
     try
     {
+        var builder = WebApplication.CreateBuilder(settings);
+        builder.WebHost.UseUrls(arguments.GetRequiredValue(urls));
+        builder.AddSiloGateway();
+        builder.AddSiloClusterClient();
+        await using var app = builder.Build();
+        app.MapSiloGateway();
         await app.StartAsync(cancellationToken);
+        if (arguments.GetValue(readyFile) is { } file) new ReadyFile { Url = ListeningAddress.Of(app) }.Write(file.FullName);
+        await app.WaitForShutdownAsync(cancellationToken);
+        return 0;
     }
-    catch (OptionsValidationException refused)
+    // A setting that breaks a rule or cannot be read, or a port that is in use: one sentence for the operator, who needs no stack trace.
+    catch (Exception refused) when (refused is OptionsValidationException or IOException or InvalidOperationException { InnerException: FormatException })
     {
         await Console.Error.WriteLineAsync(refused.Message);
         return 1;
     }
-    if (arguments.GetValue(readyFile) is { } file) new ReadyFile { Url = ListeningAddress.Of(app) }.Write(file.FullName);
-    await app.WaitForShutdownAsync(cancellationToken);
-    return 0;
 });
 // The host itself listens to SIGTERM and takes the time that it needs; this would end the process after two seconds.
 return await command.Parse(options).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

@@ -22,6 +22,8 @@ public static class SiloGateway
         ["Logging:LogLevel:Microsoft.AspNetCore"] = "Warning",
         ["Logging:LogLevel:Microsoft.AspNetCore.Hosting.Diagnostics"] = "None",
         ["Logging:LogLevel:Orleans"] = "Warning",
+        // Why a start failed is said once, in a sentence; the host would add a stack trace.
+        ["Logging:LogLevel:Microsoft.Extensions.Hosting.Internal.Host"] = "Critical",
     };
 
     /// <summary>Adds what the gateway needs, except for the way to its cluster.</summary>

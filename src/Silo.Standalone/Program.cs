@@ -34,7 +34,7 @@ command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(a
     builder.AddSiloGateway();
     await using var app = builder.Build();
     app.MapSiloGateway();
-    await app.StartAsync(cancellationToken);
+    await app.StartOrStopAsync(cancellationToken);
 
     var url = ListeningAddress.Of(app);
     await app.Services.AddDemoOrganizationAsync(cancellationToken);

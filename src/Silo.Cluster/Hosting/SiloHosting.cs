@@ -24,6 +24,7 @@ public static class SiloHosting
         where T : IHostApplicationBuilder
     {
         var configuration = builder.Configuration;
+        builder.Logging.AddStartupRefusal();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddGcsBucket(configuration);
         builder.Services.AddOrganizationCatalog(configuration);
