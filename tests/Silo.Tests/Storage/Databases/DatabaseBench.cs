@@ -41,7 +41,11 @@ public sealed class DatabaseBench : IAsyncDisposable
 
     public static Organization Org(string id) => new()
     {
-        Id = OrganizationId.Parse(id), Name = id, DbType = OrganizationDbType.Sqlite, GcsBucketName = "bucket", GcsReplicaPath = $"litestream-replicas/{id}",
+        Id = OrganizationId.Parse(id),
+        Name = id,
+        DbType = OrganizationDbType.Sqlite,
+        GcsBucketName = "bucket",
+        GcsReplicaPath = $"litestream-replicas/{id}",
     };
 
     public static async Task<DatabaseBench> StartAsync(Dictionary<string, string?>? settings = null)
