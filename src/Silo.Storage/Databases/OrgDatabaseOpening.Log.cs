@@ -17,6 +17,9 @@ public sealed partial class OrgDatabaseOpening
     [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: Litestream {Pid} of epoch {Left} outlived its silo and is killed; its file is here")]
     private partial void LogOrphan(OrganizationId organization, int pid, long left);
 
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Problem}")]
+    private partial void LogHeld(string problem);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: the database cannot be opened: {Problem}")]
     private partial void LogFailed(OrganizationId organization, string problem);
 }
