@@ -15,8 +15,8 @@ namespace Silo.Storage.Databases;
 /// </summary>
 public sealed partial class OrgDatabase : IAsyncDisposable
 {
-    private const int DiskFull = 13; // SQLITE_FULL
-    private const int InputOutput = 10; // SQLITE_IOERR
+    internal const int DiskFull = 13; // SQLITE_FULL
+    internal const int InputOutput = 10; // SQLITE_IOERR
 
     private readonly OrgFiles _files;
     private readonly OwnershipLease _lease;

@@ -260,7 +260,7 @@ public sealed partial class OrgDatabaseOpening
     {
         BucketException => "The replica cannot be reached now. Nothing is lost; try again.",
         HeadMovedException => "Another owner took the database at the same moment. Try again.",
-        IOException or UnauthorizedAccessException => "The silo's disk refused to open the database. Nothing is lost; try again.",
+        IOException or UnauthorizedAccessException or SqliteException { SqliteErrorCode: OrgDatabase.DiskFull or OrgDatabase.InputOutput } => "The silo's disk refused to open the database. Nothing is lost; try again.",
         _ => "The database cannot be opened from its replica with proof that it is complete. An operator must look at it.",
     };
 }
