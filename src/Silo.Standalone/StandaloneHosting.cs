@@ -16,7 +16,6 @@ internal static class StandaloneHosting
     {
         var defaults = new Dictionary<string, string?>
         {
-            ["GCS_BUCKET_NAME"] = "silo",
             ["Database:DataDirectory"] = folder.Databases,
             ["ConnectionStrings:Catalog"] = folder.Catalog,
             ["Clustering:ClusterId"] = "standalone",
@@ -47,7 +46,9 @@ internal static class StandaloneHosting
     public static async Task<GcsEmulatorServer> StartBucketAsync(this WebApplicationBuilder builder, StandaloneFolder folder, int port, CancellationToken cancellationToken)
     {
         var options = new GcsEmulatorOptions { Port = port, DataDirectory = folder.Bucket };
-        options.Buckets.Add(builder.Configuration["Gcs:BucketName"] ?? builder.Configuration["GCS_BUCKET_NAME"]!);
+        // A default only here: nobody should use the bucket of this name at Google by saying nothing.
+        builder.Configuration["Gcs:BucketName"] ??= builder.Configuration["GCS_BUCKET_NAME"] ?? "silo";
+        options.Buckets.Add(builder.Configuration["Gcs:BucketName"]!);
         var bucket = await GcsEmulatorServer.StartAsync(options, cancellationToken);
         // Not a default: a STORAGE_EMULATOR_HOST of the shell means another one.
         builder.Configuration["Gcs:EmulatorHost"] = bucket.Url.Authority;

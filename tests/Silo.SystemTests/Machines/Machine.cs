@@ -27,6 +27,9 @@ internal sealed class Machine : IAsyncDisposable
     public IReadOnlyList<ChildProcess> Replicating() =>
         [.. Running().Where(process => Read(process.Pid, "comm").TrimEnd() is "litestream" or "cat")];
 
+    /// <summary>The Litestream processes alone.</summary>
+    public IReadOnlyList<ChildProcess> Litestreams() => [.. Running().Where(process => Read(process.Pid, "comm").TrimEnd() == "litestream")];
+
     /// <summary>Starts one of our programs, or another one that stands in front of it.</summary>
     public HostProcess Start(IReadOnlyList<string> command, params ReadOnlySpan<(string Name, string Value)> environment)
     {
