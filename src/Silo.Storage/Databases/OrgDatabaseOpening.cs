@@ -113,7 +113,8 @@ public sealed partial class OrgDatabaseOpening
                 throw;
             }
         }
-        var database = new OrgDatabase(files, lease, replicaPath, writer, isLeftover, _litestream, _options, _time, _logger, () => _open.TryRemove(organization.Id, out _));
+        var target = new LitestreamTarget(files.Database, ReplicaReference.PrefixOf(replicaPath, lease.Epoch), organization.Durability);
+        var database = new OrgDatabase(files, lease, target, writer, isLeftover, _litestream, _options, _time, _logger, () => _open.TryRemove(organization.Id, out _));
         phases.Done("open");
         LogOpened(organization.Id, lease.Epoch, lease.Base?.Generation ?? "none", phases);
         return database;
