@@ -24,12 +24,15 @@ public sealed class LitestreamProcess : IAsyncDisposable
         new BoundedChannelOptions(4096) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
     private readonly Task _pump;
     private readonly string _database;
+    private readonly int _niceness;
     private ChildProcess? _tail;
+    private volatile bool _isNice;
 
-    private LitestreamProcess(Process process, string database)
+    private LitestreamProcess(Process process, string database, int niceness)
     {
         _process = process;
         _database = database;
+        _niceness = niceness;
         Pid = process.Id;
         Identity = ChildProcess.Find(process.Id);
         _pump = PumpAsync();
@@ -73,7 +76,7 @@ public sealed class LitestreamProcess : IAsyncDisposable
         {
             var process = Process.Start(start) ?? throw new InvalidOperationException("No process was started.");
             process.StandardInput.Close();
-            return new LitestreamProcess(process, target.DatabasePath);
+            return new LitestreamProcess(process, target.DatabasePath, options.Niceness);
         }
         catch (System.ComponentModel.Win32Exception e)
         {
@@ -137,6 +140,8 @@ public sealed class LitestreamProcess : IAsyncDisposable
         while (await lines.ReadLineAsync() is { } line)
         {
             if (line.Length == 0) continue;
+            // It says nothing before it has its session. Until the kernel has time for it, every line tries again.
+            _isNice = _isNice || Identity?.TrySetGroupNiceness(_niceness) == true;
             var happened = LitestreamEvent.Parse(line);
             // The tail is started before the first sync, and this is the first thing that a sync says.
             if (happened.Kind is LitestreamEventKind.GenerationStarted or LitestreamEventKind.SegmentStarted) RememberTail();
