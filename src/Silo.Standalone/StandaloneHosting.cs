@@ -60,6 +60,6 @@ internal static class StandaloneHosting
     {
         var catalog = services.GetRequiredService<IGrainFactory>().GetGrain<ICatalogGrain>(0);
         if (await catalog.GetOrganization(Demo, cancellationToken) is not null) return;
-        await catalog.CreateOrganization(new NewOrganization(Demo, "Demo", OrganizationDbType.Sqlite, null, Durability.Local), cancellationToken);
+        await catalog.CreateOrganization(new NewOrganization(Demo, "Demo", OrganizationDbType.Sqlite, null, null), cancellationToken);
     }
 }
