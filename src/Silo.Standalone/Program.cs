@@ -5,11 +5,7 @@ using Silo.Gateway;
 using Silo.Standalone;
 using Silo.Storage.Litestream;
 
-var urls = new Option<string>("--urls")
-{
-    Description = "Where to serve HTTP; a port of 0 is chosen by the system.",
-    DefaultValueFactory = _ => Environment.GetEnvironmentVariable("ASPNETCORE_URLS") ?? "http://127.0.0.1:8080",
-};
+var urls = ListeningAddress.Option();
 var data = new Option<string>("--data") { Description = "The folder that keeps everything (mode 0700).", DefaultValueFactory = _ => "./data" };
 var bucketPort = new Option<int>("--bucket-port") { Description = "The port of the bucket emulator; 0 is chosen by the system.", DefaultValueFactory = _ => 4443 };
 var noEmulator = new Option<bool>("--no-emulator")

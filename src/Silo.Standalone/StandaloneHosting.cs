@@ -25,6 +25,8 @@ internal static class StandaloneHosting
             ["Logging:LogLevel:Silo"] = "Information",
             // It compares its first tick with the machine's boot and complains at every start.
             ["Logging:LogLevel:Orleans.Runtime.Watchdog"] = "Error",
+            // It complains when a stage of the stop takes more than a second, as a last upload does; ShutdownProgress tells of that.
+            ["Logging:LogLevel:Orleans.Runtime.SiloLifecycleSubject"] = "Error",
             // Orleans logs a grain service's life under our name.
             ["Logging:LogLevel:Silo.Cluster.Databases.SiloDatabases"] = "Warning",
             ["Logging:Console:FormatterName"] = "simple",
@@ -58,6 +60,6 @@ internal static class StandaloneHosting
     {
         var catalog = services.GetRequiredService<IGrainFactory>().GetGrain<ICatalogGrain>(0);
         if (await catalog.GetOrganization(Demo, cancellationToken) is not null) return;
-        await catalog.CreateOrganization(new NewOrganization(Demo, "Demo", OrganizationDbType.Sqlite, null, Durability.Local), cancellationToken);
+        await catalog.CreateOrganization(new NewOrganization(Demo, "Demo", OrganizationDbType.Sqlite, null, null), cancellationToken);
     }
 }

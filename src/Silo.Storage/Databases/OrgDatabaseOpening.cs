@@ -111,7 +111,7 @@ public sealed partial class OrgDatabaseOpening
         phases.Done("lease");
         try
         {
-            return await OpenOwnedAsync(lease, replicaPath, leftovers, phases, cancellationToken);
+            return await OpenOwnedAsync(lease, replicaPath, organization.Durability, leftovers, phases, cancellationToken);
         }
         catch
         {
@@ -145,7 +145,7 @@ public sealed partial class OrgDatabaseOpening
     }
 
     private async Task<OrgDatabase> OpenOwnedAsync(
-        OwnershipLease lease, string replicaPath, IReadOnlyList<OrgFiles> leftovers, ActivationPhases phases, CancellationToken cancellationToken)
+        OwnershipLease lease, string replicaPath, Durability durability, IReadOnlyList<OrgFiles> leftovers, ActivationPhases phases, CancellationToken cancellationToken)
     {
         var files = new OrgFiles(_options.DataDirectory, lease.Organization, lease.Epoch);
         var writer = await Task.Run(() => ContinueLeftover(leftovers, lease, files), CancellationToken.None);
@@ -166,7 +166,8 @@ public sealed partial class OrgDatabaseOpening
                 throw;
             }
         }
-        var database = new OrgDatabase(files, lease, replicaPath, writer, isLeftover, _litestream, _options, _time, _logger, () => _open.TryRemove(lease.Organization, out _));
+        var target = new LitestreamTarget(files.Database, ReplicaReference.PrefixOf(replicaPath, lease.Epoch), durability);
+        var database = new OrgDatabase(files, lease, target, writer, isLeftover, _litestream, _options, _time, _logger, () => _open.TryRemove(lease.Organization, out _));
         phases.Done("open");
         LogOpened(lease.Organization, lease.Epoch, lease.Base?.Generation ?? "none", phases);
         return database;
@@ -260,7 +261,7 @@ public sealed partial class OrgDatabaseOpening
     {
         BucketException => "The replica cannot be reached now. Nothing is lost; try again.",
         HeadMovedException => "Another owner took the database at the same moment. Try again.",
-        IOException or UnauthorizedAccessException => "The silo's disk refused to open the database. Nothing is lost; try again.",
+        IOException or UnauthorizedAccessException or SqliteException { SqliteErrorCode: OrgDatabase.DiskFull or OrgDatabase.InputOutput } => "The silo's disk refused to open the database. Nothing is lost; try again.",
         _ => "The database cannot be opened from its replica with proof that it is complete. An operator must look at it.",
     };
 }

@@ -12,12 +12,15 @@ namespace Silo.Storage.Litestream;
 /// <param name="environment">The bucket.</param>
 public sealed class LitestreamRestore(LitestreamBinary binary, LitestreamOptions options, LitestreamEnvironment environment)
 {
+    private const string NoSpace = "no space left on device"; // ENOSPC in Go's words
+
     /// <summary>Restores the end of a generation into a new file.</summary>
     /// <param name="replicaPath">The object name prefix, without a slash at the end.</param>
     /// <param name="generation">The generation.</param>
     /// <param name="file">A file that does not exist yet.</param>
     /// <param name="cancellationToken">Kills the process.</param>
     /// <exception cref="LitestreamException">The restore failed, or ended without a file.</exception>
+    /// <exception cref="IOException">The disk has no room for it.</exception>
     public async Task RunAsync(string replicaPath, string generation, string file, CancellationToken cancellationToken)
     {
         var url = $"gcs://{environment.BucketName}/{replicaPath}";
@@ -38,7 +41,10 @@ public sealed class LitestreamRestore(LitestreamBinary binary, LitestreamOptions
             var errors = process.StandardError.ReadToEndAsync(cancellationToken);
             await process.WaitForExitAsync(cancellationToken);
             if (process.ExitCode != 0)
-                throw new LitestreamException($"litestream restore of {url} generation {generation} ended with {process.ExitCode}: {Tail(await errors + await output)}");
+            {
+                var said = $"litestream restore of {url} generation {generation} ended with {process.ExitCode}: {Tail(await errors + await output)}";
+                throw said.Contains(NoSpace, StringComparison.Ordinal) ? new IOException(said) : new LitestreamException(said);
+            }
             if (!File.Exists(file))
                 throw new LitestreamException($"litestream restore of {url} generation {generation} made no file: {Tail(await errors + await output)}");
         }

@@ -8,4 +8,7 @@ public sealed record LitestreamRuntime(LitestreamBinary Binary, LitestreamOption
 {
     /// <summary>Runs restores.</summary>
     public LitestreamRestore Restore { get; } = new(Binary, Options, Environment);
+
+    /// <summary>Held by who starts a Litestream again because the bucket fell behind, until the new one has shown progress.</summary>
+    internal SemaphoreSlim RestartTurns { get; } = new(Options.MaxConcurrentRestarts);
 }
