@@ -35,10 +35,13 @@ internal sealed class Traffic
     private async Task WriteAsync(string organization, Random random)
     {
         var mine = new List<Contact>();
+        var served = false;
         while (!_stopping.IsCancellationRequested)
         {
-            // Now and then a request goes astray, to an owner that must not take it.
-            var owner = random.NextDouble() < Stray ? _world.Owners[random.Next(_world.Owners.Count)] : _world.Home(organization);
+            // Now and then a request goes astray, to an owner that must not take it. (While nobody owns the organization it may, and would
+            // keep it for as long as it is asked.)
+            var home = _world.Home(organization);
+            var owner = served && random.NextDouble() < Stray ? _world.Owners[random.Next(_world.Owners.Count)] : home;
             var (kind, replicated) = (Choose(random, mine.Count), random.Next(4) == 0);
             var refused = true;
             if (owner is { IsFrozen: false, Service: { } service })
@@ -46,6 +49,7 @@ internal sealed class Traffic
                 var contact = kind == WriteKind.Create ? _world.Recorder.NewContact(organization) : Take(mine, random);
                 refused = (await _world.Recorder.SendAsync(contact, kind, owner, service, replicated)).Outcome != Outcome.Acknowledged;
                 if (contact.IsClear) mine.Add(contact);
+                if (owner == home) served = !refused;
             }
             await Pause.ForAsync(refused ? AfterRefusal : AfterAnswer, _stopping.Token);
         }
