@@ -59,6 +59,20 @@ public sealed class DamagedReplicaTests(DamagedReplicaTests.SharedService shared
         (await _silo.Member(acme).AddContactAsync("Grace", "replicated")).Is(201);
     }
 
+    /// <summary>As when a former Litestream of the owner uploads once more: its generation has the newest object, and not the newest rows.</summary>
+    [Fact]
+    public async Task Organization_WithAYoungerObjectInAnotherGeneration_IsRestoredFromTheOneOfItsHead()
+    {
+        var acme = $"acme-{shared.Next()}";
+        var rows = await FillAsync(acme);
+        var generation = await GenerationAsync(acme);
+        var others = generation[..(generation.IndexOf("/generations/", StringComparison.Ordinal) + "/generations/".Length)] + "0123456789abcdef/";
+        foreach (var name in (await shared.Objects.NamesAsync(generation)).Where(name => !name.Contains("/wal/00000000_", StringComparison.Ordinal) || name.Contains("_00000000.", StringComparison.Ordinal)))
+            await shared.Objects.WriteAsync(others + name[generation.Length..], await shared.Objects.ReadAsync(name));
+
+        Assert.Equal(rows, await _silo.Member(acme).NamesAsync());
+    }
+
     /// <summary>Gives an organization a snapshot, with rows that no segment has, and several segments; and puts it away.</summary>
     private async Task<IReadOnlyList<string>> FillAsync(string organization)
     {

@@ -109,7 +109,7 @@ internal sealed class BucketLink : IAsyncDisposable
         var buffer = new byte[64 * 1024];
         while (await from.ReceiveAsync(buffer, _closing.Token) is > 0 and var length)
         {
-            if (Delay is { Ticks: > 0 } delay) await Task.Delay(delay, _closing.Token);
+            if (Delay is { Ticks: > 0 } delay) await Pause.ForAsync(delay, _closing.Token);
             await _passable.Task.WaitAsync(_closing.Token);
             for (var sent = 0; sent < length;) sent += await to.SendAsync(buffer.AsMemory(sent, length - sent), _closing.Token);
         }

@@ -38,9 +38,20 @@ internal sealed record BucketTrouble(string Name, int Seed, int Moves) : IFault
         ["all seconds late"] = _ => [new { action = "delay", delayMs = 600, durationMs = OutageMs }],
     };
 
-    private readonly object[] _plan = Plans[Name](Seed);
+    /// <summary>The same for the pieces of a large upload.</summary>
+    private static readonly Dictionary<string, Func<int, object[]>> PlansForPieces = new()
+    {
+        ["pieces refused (503)"] = seed => [new { method = "continueUpload", action = "status", status = 503, probability = 0.4, seed }],
+        ["pieces cut"] = seed => [new { method = "continueUpload", action = "drop", afterBytes = 100_000, probability = 0.4, seed }],
+        ["pieces done, answers lost"] = seed => [new { method = "continueUpload", action = "loseAnswer", probability = 0.4, seed }],
+        ["pieces seconds late"] = seed => [new { method = "continueUpload", action = "delay", delayMs = 1_500, probability = 0.5, seed }],
+    };
+
+    private readonly object[] _plan = (Plans.GetValueOrDefault(Name) ?? PlansForPieces[Name])(Seed);
 
     public static IReadOnlyCollection<string> Names => Plans.Keys;
+
+    public static IReadOnlyCollection<string> NamesForPieces => PlansForPieces.Keys;
 
     public string Kind => $"bucket: {Name}";
 

@@ -8,6 +8,9 @@ internal sealed class Contact(string organization, int number)
     /// <summary>Begins every name that it ever has.</summary>
     public string Key { get; } = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{organization}-{number:D6}");
 
+    /// <summary>What it carries besides its name when it is created.</summary>
+    public string? Notes { get; init; }
+
     /// <summary>Known once its creation was answered.</summary>
     public string? Id { get; set; }
 

@@ -88,7 +88,7 @@ internal sealed class HeadHistory : IAsyncDisposable
         {
             try
             {
-                await Task.Delay(Interval, _stopping.Token);
+                await Pause.ForAsync(Interval, _stopping.Token);
                 var begin = _recorder.Now;
                 using var answer = await _http.GetAsync($"/{SharedBucket.Name}/heads/{organization}.json", _stopping.Token);
                 if (answer.IsSuccessStatusCode) Saw(organization, JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync(_stopping.Token)).RootElement, begin);

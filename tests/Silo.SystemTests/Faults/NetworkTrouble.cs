@@ -48,7 +48,7 @@ internal sealed record NetworkTrouble(int Owner, Cut Cut, bool OthersTakeOver) :
         while (!served.IsCancellationRequested)
         {
             await world.WriteAsync(organization, owner, replicated: false);
-            await Task.Delay(100, served).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Pause.ForAsync(TimeSpan.FromMilliseconds(100), served);
         }
     }
 }

@@ -24,9 +24,9 @@ internal sealed class Recorder
     public IEnumerable<Write> Writes => _contacts.Values.SelectMany(contacts => contacts).SelectMany(contact => contact.Writes);
 
     /// <summary>A contact that was not sent yet.</summary>
-    public Contact NewContact(string organization)
+    public Contact NewContact(string organization, string? notes = null)
     {
-        var contact = new Contact(organization, Interlocked.Increment(ref _last));
+        var contact = new Contact(organization, Interlocked.Increment(ref _last)) { Notes = notes };
         _contacts.GetOrAdd(organization, _ => new()).Enqueue(contact);
         return contact;
     }
@@ -75,7 +75,7 @@ internal sealed class Recorder
             WriteKind.Replace => (HttpMethod.Put, $"/api/contacts/{write.Contact.Id}"),
             _ => (HttpMethod.Delete, $"/api/contacts/{write.Contact.Id}"),
         };
-        return member.SendAsync(method, path, write.Name is { } name ? JsonSerializer.Serialize(new { name }) : null, write.AskedReplicated ? "replicated" : null);
+        return member.SendAsync(method, path, write.Name is { } name ? JsonSerializer.Serialize(new { name, notes = write.Kind == WriteKind.Create ? write.Contact.Notes : null }) : null, write.AskedReplicated ? "replicated" : null);
     }
 
     private static Outcome Judge(Answer answer) => (answer.Status, answer.Code) switch

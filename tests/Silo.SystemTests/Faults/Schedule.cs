@@ -8,7 +8,7 @@ namespace Silo.SystemTests.Faults;
 /// <param name="Hold">How long the faults last at least.</param>
 internal sealed record Round(int Number, int Seed, IReadOnlyList<IFault> Faults, int Before, TimeSpan Hold)
 {
-    public override string ToString() => $"round {Number}: {string.Join(" + ", Faults)}, after {Before} writes, for {Hold.TotalMilliseconds:0} ms";
+    public override string ToString() => $"round {Number}: {string.Join(" + ", Faults.Select(fault => fault.Kind))}, after {Before} writes, for {Hold.TotalMilliseconds:0} ms";
 
     public async Task RunAsync(World world)
     {
@@ -24,13 +24,17 @@ internal sealed record Round(int Number, int Seed, IReadOnlyList<IFault> Faults,
                 await fault.BeginAsync(world);
                 world.Tally.Injected(fault.Kind);
             }
-            await Task.Delay(Hold, TestContext.Current.CancellationToken);
+            await Pause.ForAsync(Hold, TestContext.Current.CancellationToken);
             foreach (var fault in Faults.Reverse())
             {
                 world.Recorder.Happened($"heals: {fault}");
                 await fault.HealAsync(world);
             }
             await world.UntilServedAsync(world.Organizations, After);
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException($"{this}: {e.Message}\n{world.Tell(maxLines: 150)}", e);
         }
         finally
         {

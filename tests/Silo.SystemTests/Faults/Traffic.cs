@@ -6,8 +6,8 @@ internal sealed class Traffic
     private const int WritersPerOrganization = 2;
     private const double Stray = 0.05;
 
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(40);
-    private static readonly TimeSpan PauseAfterRefusal = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan AfterAnswer = TimeSpan.FromMilliseconds(40);
+    private static readonly TimeSpan AfterRefusal = TimeSpan.FromMilliseconds(100);
 
     private readonly World _world;
     private readonly CancellationTokenSource _stopping = new();
@@ -47,7 +47,7 @@ internal sealed class Traffic
                 refused = (await _world.Recorder.SendAsync(contact, kind, owner, service, replicated)).Outcome != Outcome.Acknowledged;
                 if (contact.IsClear) mine.Add(contact);
             }
-            await Task.Delay(refused ? PauseAfterRefusal : Pause, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Pause.ForAsync(refused ? AfterRefusal : AfterAnswer, _stopping.Token);
         }
     }
 

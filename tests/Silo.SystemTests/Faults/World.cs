@@ -79,8 +79,8 @@ internal sealed class World : IAsyncDisposable
     }
 
     /// <summary>Adds a contact at an owner, whoever is the right one.</summary>
-    public Task<Write> WriteAsync(string organization, Owner owner, bool replicated) =>
-        Recorder.SendAsync(Recorder.NewContact(organization), WriteKind.Create, owner, owner.Service!, replicated);
+    public Task<Write> WriteAsync(string organization, Owner owner, bool replicated, string? notes = null) =>
+        Recorder.SendAsync(Recorder.NewContact(organization, notes), WriteKind.Create, owner, owner.Service!, replicated);
 
     /// <summary>Waits until so many more writes of each of these organizations were acknowledged where they live.</summary>
     public async Task UntilServedAsync(IReadOnlyList<string> organizations, int writes)
@@ -120,6 +120,9 @@ internal sealed class World : IAsyncDisposable
         }
     }
 
+    /// <summary>The last of what happened, to each organization.</summary>
+    public string Tell(int maxLines) => string.Join('\n', Organizations.Select(organization => $"What happened to {organization}:\n{Recorder.Tell(organization, maxLines)}"));
+
     public async ValueTask DisposeAsync()
     {
         Tally.Count(Recorder.Writes);
@@ -130,7 +133,7 @@ internal sealed class World : IAsyncDisposable
 
     private static async Task<Write?> PausedAsync()
     {
-        await Task.Delay(100, TestContext.Current.CancellationToken);
+        await Pause.ForAsync(TimeSpan.FromMilliseconds(100), TestContext.Current.CancellationToken);
         return null;
     }
 }
