@@ -22,6 +22,7 @@ internal sealed partial class LitestreamSupervisor
     private readonly OrgFiles _files;
     private readonly LitestreamTarget _target;
     private readonly ReplicationTracker _tracker;
+    private readonly WalEnds _ends;
     private readonly OwnershipLease _lease;
     private readonly long _highWater;
     private readonly TimeProvider _time;
@@ -44,6 +45,7 @@ internal sealed partial class LitestreamSupervisor
         _files = files;
         _target = new LitestreamTarget(files.Database, ReplicaReference.PrefixOf(replicaPath, lease.Epoch));
         _tracker = tracker;
+        _ends = new WalEnds(runtime.Bucket, files.Organization, _target.ReplicaPath, logger);
         _lease = lease;
         _highWater = highWater;
         _time = time;
@@ -77,6 +79,7 @@ internal sealed partial class LitestreamSupervisor
         await _stopping.CancelAsync();
         await _running;
         await _publishing;
+        await _ends.StopAsync();
         _published.TrySetCanceled();
         _stopping.Dispose();
     }
@@ -199,6 +202,7 @@ internal sealed partial class LitestreamSupervisor
                 BeginPublish(happened.Position.Generation);
                 var salt = WalPosition.ReadSalt(_files.ShadowWal(happened.Position));
                 _tracker.Uploaded(happened.Position.Generation, salt, happened.Position.Offset + happened.Bytes);
+                _ends.Uploaded(happened.Position, happened.Bytes, _stopping.Token);
                 LogSegment(_lease.Organization, happened.Position, happened.Bytes);
                 break;
             case LitestreamEventKind.Failure:
