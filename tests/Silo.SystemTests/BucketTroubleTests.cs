@@ -14,7 +14,7 @@ public sealed class BucketTroubleTests
     public async Task Activation_BucketOutOfReach_IsRefusedWithoutAStorm(string faults)
     {
         const int Callers = 50;
-        const int TriesOfOneAttempt = 4; // reading the head, repeated three times
+        const int TriesOfOneAttempt = 8; // reading the head and listing the epochs, each repeated three times
         var backoff = TimeSpan.FromSeconds(3);
         await using var machine = new Machine();
         var silo = await machine.StartStandaloneAsync("--Database:ActivationTimeout=00:00:05", "--Database:RetryBackoff=00:00:03", "--Database:MaxRetryBackoff=00:00:03");

@@ -113,6 +113,7 @@ internal sealed partial class OrgDatabaseGrain
             _durability = organization.Durability;
             _refusal = null;
             _activation.Opened(database, phases);
+            LeaveWhenMovedAsync(database).Ignore();
             return database;
         }
         catch (FlushException e)

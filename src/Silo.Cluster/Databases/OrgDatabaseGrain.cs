@@ -164,6 +164,7 @@ internal sealed partial class OrgDatabaseGrain(
             _durability = organization.Durability;
             _refusal = null;
             _activation.Opened(database, phases);
+            LeaveWhenMovedAsync(database).Ignore();
             return database;
         }
         catch (OrganizationException e) when (e.Code == OrganizationErrorCode.OrganizationNotFound)
@@ -202,10 +203,17 @@ internal sealed partial class OrgDatabaseGrain(
     private OrganizationException Refuse(OrganizationException cause)
     {
         var failures = (_refusal?.Failures ?? 0) + 1;
-        var backoff = TimeSpan.FromTicks(Math.Min(_options.RetryBackoff.Ticks << Math.Min(failures - 1, 20), _options.MaxRetryBackoff.Ticks));
+        // Who knows when it will work says so: a lease that runs out, a file that is being put away.
+        var backoff = cause.RetryAfter ?? TimeSpan.FromTicks(Math.Min(_options.RetryBackoff.Ticks << Math.Min(failures - 1, 20), _options.MaxRetryBackoff.Ticks));
         _refusal = new Refusal(cause, failures, time.GetTimestamp(), backoff);
         _activation.Refused(cause.Message);
         return new OrganizationException(cause.Code, cause.Message) { RetryAfter = backoff };
+    }
+
+    private async Task LeaveWhenMovedAsync(OrgDatabase database)
+    {
+        await database.Moved;
+        if (_activation.State == DatabaseState.Active) DeactivateOnIdle();
     }
 
     private async Task PutAwayWhenIdleAsync(CancellationToken cancellationToken)

@@ -2,19 +2,23 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Silo.Storage.Gcs;
+using Silo.Storage.Lease;
 
 namespace Silo.Storage.Databases;
 
 /// <summary>Adds organizations' databases to a host.</summary>
 public static class DatabaseRegistration
 {
-    /// <summary>Adds <see cref="OrgDatabaseOpening"/>. Section <c>Database</c>; the bucket and Litestream are added on their own.</summary>
+    /// <summary>Adds <see cref="OrgDatabaseOpening"/>. Sections <c>Database</c> and <c>Lease</c>; the bucket and Litestream are added on their own.</summary>
     public static IServiceCollection AddOrgDatabases(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddSingleton<IValidateOptions<DatabaseOptions>, DatabaseOptionsValidator>();
         services.AddOptions<DatabaseOptions>().Bind(configuration.GetSection("Database")).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<LeaseOptions>, LeaseOptionsValidator>();
+        services.AddOptions<LeaseOptions>().Bind(configuration.GetSection("Lease")).ValidateOnStart();
         services.AddSingleton<HeadStore>();
         services.AddSingleton<DataDirectoryLock>();
+        services.AddSingleton<ReplicaRetention>();
         services.AddSingleton<OrgDatabaseOpening>();
         return services;
     }

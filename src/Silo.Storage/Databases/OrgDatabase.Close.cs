@@ -44,6 +44,7 @@ public sealed partial class OrgDatabase
         }
         finally
         {
+            await _lease.DisposeAsync();
             _afterClose();
         }
     }
@@ -85,6 +86,7 @@ public sealed partial class OrgDatabase
         }
         finally
         {
+            await _lease.DisposeAsync();
             _afterClose();
         }
     }
@@ -105,7 +107,9 @@ public sealed partial class OrgDatabase
                 () =>
                 {
                     _highWater = OrgSchema.RaiseHighWater(_writer.Connection);
-                    return _markedCommit = NoteCommit();
+                    _markedCommit = NoteCommit();
+                    _lastMark = new Mark(_markedCommit, _highWater);
+                    return _markedCommit;
                 }, CancellationToken.None);
         }
         finally

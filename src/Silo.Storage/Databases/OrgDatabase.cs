@@ -59,6 +59,7 @@ public sealed partial class OrgDatabase : IAsyncDisposable
         _interlock = new CheckpointInterlock(writer, runtime.Options, time);
         _tracker = new ReplicationTracker(() => WalPosition.ReadSalt(files.Database + "-wal"), time);
         _litestream = new LitestreamSupervisor(runtime, files, replicaPath, _tracker, lease, _highWater, time, logger);
+        lease.DurableMark = NoteDurableMark;
         _litestream.Start();
     }
 
@@ -66,13 +67,16 @@ public sealed partial class OrgDatabase : IAsyncDisposable
     public OrganizationId Organization => _files.Organization;
 
     /// <summary>Whether another owner has the organization; then this one only has to go.</summary>
-    public bool IsMoved => _litestream.Moved is not null;
+    public bool IsMoved => _litestream.Moved is not null || _lease.Moved.IsCompleted;
+
+    /// <summary>Completes when the head names what this activation replicates; fails when it never will.</summary>
+    internal Task Published => _litestream.Published;
 
     /// <summary>Whether every commit is in the bucket under the published generation.</summary>
     public bool IsFlushed => _tracker.IsCaughtUp;
 
     /// <summary>What is wrong, for an operator; null when nothing is.</summary>
-    public string? Problem => _litestream.Problem;
+    public string? Problem => _lease.Problem ?? _litestream.Problem;
 
     /// <summary>A page of contacts, newest first.</summary>
     public ValueTask<JsonBytes> ListAsync(ContactListQuery query, CancellationToken cancellationToken) =>
@@ -106,7 +110,10 @@ public sealed partial class OrgDatabase : IAsyncDisposable
         contacts => contacts.Delete(id) ? new CommittedContact(id, default, 0) : throw NotFound(), cancellationToken);
 
     /// <summary>Completes when the bucket holds a commit of this activation under the published generation.</summary>
-    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.DurabilityUnavailable"/>: not in time. The commit stays.</exception>
+    /// <exception cref="OrganizationException">
+    /// <see cref="OrganizationErrorCode.DurabilityUnavailable"/>: not in time; the commit stays.
+    /// <see cref="OrganizationErrorCode.DatabaseMoved"/>: another owner has the organization; the commit does not count.
+    /// </exception>
     public async Task WaitReplicatedAsync(long commit, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -114,8 +121,14 @@ public sealed partial class OrgDatabase : IAsyncDisposable
         try
         {
             await _tracker.WaitAsync(commit, limit.Token);
+            // A former owner's upload arrives too; it counts only if the head is still ours after it (invariant 4).
+            await _lease.VerifyAsync(limit.Token);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (HeadMovedException e)
+        {
+            throw MovedAway(e);
+        }
+        catch (Exception e) when (e is BucketException or HeadException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             throw new OrganizationException(
                 OrganizationErrorCode.DurabilityUnavailable,
@@ -134,7 +147,7 @@ public sealed partial class OrgDatabase : IAsyncDisposable
     /// <summary>Runs a change in its turn and takes note of where its commit ended.</summary>
     /// <exception cref="OrganizationException">
     /// <see cref="OrganizationErrorCode.TooManyRequests"/> when too many wait or the replica is too far behind;
-    /// <see cref="OrganizationErrorCode.DatabaseMoved"/> when another owner has the organization;
+    /// <see cref="OrganizationErrorCode.DatabaseMoved"/> when another owner has the organization, or may have it by now;
     /// <see cref="OrganizationErrorCode.DatabaseUnavailable"/> when the disk refuses, or while the database is put away.
     /// </exception>
     private async Task<CommittedContact> WriteAsync(Func<ContactWriter, CommittedContact> change, CancellationToken cancellationToken)
@@ -150,9 +163,12 @@ public sealed partial class OrgDatabase : IAsyncDisposable
             try
             {
                 if (_closing) throw Unavailable("The database is being put away.", null);
-                if (_litestream.Moved is { } moved) throw MovedAway(moved);
+                RequireLease();
                 if (!_litestream.Published.IsCompletedSuccessfully) await WaitPublishedAsync(cancellationToken);
-                return await Task.Run(() => CommitAsync(change, cancellationToken), CancellationToken.None);
+                var done = await Task.Run(() => CommitAsync(change, cancellationToken), CancellationToken.None);
+                // The process may have been stopped for minutes since it looked; what it committed then is not promised to anyone.
+                RequireLease();
+                return done;
             }
             finally
             {
@@ -168,6 +184,7 @@ public sealed partial class OrgDatabase : IAsyncDisposable
     private async Task<CommittedContact> CommitAsync(Func<ContactWriter, CommittedContact> change, CancellationToken cancellationToken)
     {
         await _interlock.WaitAsync(cancellationToken);
+        RequireLease(); // the waits until here may have been long
         CommittedContact done;
         try
         {
@@ -219,7 +236,7 @@ public sealed partial class OrgDatabase : IAsyncDisposable
 
     private static OrganizationException NotFound() => new(OrganizationErrorCode.ContactNotFound, "There is no contact of this id.");
 
-    private static OrganizationException MovedAway(Exception cause) =>
+    private static OrganizationException MovedAway(Exception? cause) =>
         new(OrganizationErrorCode.DatabaseMoved, "Another owner serves this organization now.", cause) { RetryAfter = TimeSpan.FromSeconds(1) };
 
     private static OrganizationException Unavailable(string message, Exception? cause) =>

@@ -23,6 +23,9 @@ public sealed partial class OrgDatabaseOpening
     [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: epoch {Epoch} goes on from generation {Generation} of epoch {From}, as it was at {StateAt:O}, because an operator chose it. What was the truth before stays in the bucket")]
     private partial void LogChosen(OrganizationId organization, long epoch, string generation, long from, DateTimeOffset stateAt);
 
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Problem}")]
+    private partial void LogHeld(string problem);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: the database cannot be opened: {Problem}")]
     private partial void LogFailed(OrganizationId organization, string problem);
 }

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Options;
 using Silo.Contracts;
 using Silo.Contracts.Organizations;
 using Silo.Storage.Gcs;
+using Silo.Storage.Lease;
 using Silo.Storage.Litestream;
 using Silo.Storage.Sqlite;
 
@@ -21,31 +22,41 @@ public sealed partial class OrgDatabaseOpening
 
     private static readonly TimeSpan OrphanPoll = TimeSpan.FromMilliseconds(20);
 
+    /// <summary>The longest until a refused organization is looked at again: its owner may give it back at any moment.</summary>
+    private static readonly TimeSpan HeldPoll = TimeSpan.FromMilliseconds(500);
+
     private readonly ConcurrentDictionary<OrganizationId, byte> _open = new();
     private readonly BucketClient _bucket;
     private readonly HeadStore _heads;
     private readonly LitestreamRuntime _litestream;
     private readonly DatabaseOptions _options;
+    private readonly DataDirectoryLock _directory;
+    private readonly ReplicaRetention _retention;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly ILoggerFactory _loggers;
     private readonly SemaphoreSlim _turns;
 
     /// <summary>Made once per silo.</summary>
     public OrgDatabaseOpening(
-        BucketClient bucket, HeadStore heads, LitestreamRuntime litestream, IOptions<DatabaseOptions> options, TimeProvider time, ILoggerFactory loggers)
+        BucketClient bucket, HeadStore heads, LitestreamRuntime litestream, IOptions<DatabaseOptions> options, DataDirectoryLock directory,
+        ReplicaRetention retention, TimeProvider time, ILoggerFactory loggers)
     {
         _bucket = bucket;
         _heads = heads;
         _litestream = litestream;
         _options = options.Value;
+        _directory = directory;
+        _retention = retention;
         _time = time;
         _logger = loggers.CreateLogger("Silo.Storage.Replication");
+        _loggers = loggers;
         _turns = new SemaphoreSlim(_options.MaxConcurrentActivations, _options.MaxConcurrentActivations);
     }
 
     /// <summary>Opens the database of an organization whose rows live in SQLite.</summary>
     /// <param name="organization">Its row of the catalog.</param>
-    /// <param name="owner">This activation.</param>
+    /// <param name="owner">This activation; which data folder it has is added.</param>
     /// <param name="phases">Receives how long each phase took, in milliseconds.</param>
     /// <param name="cancellationToken">Gives up; nothing stays open.</param>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.DatabaseUnavailable"/>, whatever the cause, which is inside.</exception>
@@ -63,7 +74,7 @@ public sealed partial class OrgDatabaseOpening
             try
             {
                 phases.Done("queue");
-                return opened = await OpenInTurnAsync(organization, owner, past, phases, cancellationToken);
+                return opened = await OpenInTurnAsync(organization, owner with { DataDirectoryId = _directory.Identity }, past, phases, cancellationToken);
             }
             finally
             {
@@ -74,6 +85,14 @@ public sealed partial class OrgDatabaseOpening
         {
             LogFailed(organization.Id, $"not done after {phases}");
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The replica did not answer in time. Nothing is lost; try again.", e);
+        }
+        catch (LeaseHeldException e)
+        {
+            LogHeld(e.Message);
+            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is in use elsewhere; it is free when that use ends or its lease runs out.", e)
+            {
+                RetryAfter = e.Left < HeldPoll ? e.Left : HeldPoll,
+            };
         }
         catch (Exception e) when (IsExplained(e))
         {
@@ -92,11 +111,47 @@ public sealed partial class OrgDatabaseOpening
         var leftovers = OrgFiles.Find(_options.DataDirectory, organization.Id);
         foreach (var left in leftovers) await EndOrphanAsync(left, cancellationToken);
 
-        var lease = await OwnershipLease.AcquireAsync(
-            organization.Id, owner, _heads, new UnpublishedReplica(_bucket, replicaPath, _logger), cancellationToken);
-        var files = new OrgFiles(_options.DataDirectory, organization.Id, lease.Epoch);
+        var lease = await AcquireAsync(organization.Id, owner, replicaPath, leftovers, cancellationToken);
         phases.Done("lease");
+        try
+        {
+            return await OpenOwnedAsync(lease, past, replicaPath, leftovers, phases, cancellationToken);
+        }
+        catch
+        {
+            await lease.GiveUpAsync();
+            throw;
+        }
+    }
 
+    private async Task<OwnershipLease> AcquireAsync(
+        OrganizationId organization, HeadOwner owner, string replicaPath, IReadOnlyList<OrgFiles> leftovers, CancellationToken cancellationToken)
+    {
+        // Listed while the head is read, so it costs no time.
+        var listing = EpochPrefixes.ListAsync(_bucket, replicaPath, cancellationToken);
+        // Without a database file no Litestream was ever started; and one that was is written down, and was ended above.
+        bool IsLitestreamEnded(long epoch) => leftovers.Any(left => left.Epoch == epoch && (left.HasChild || !File.Exists(left.Database)));
+        async Task<ReplicaReference?> InspectAsync(OrganizationHead? head, CancellationToken token)
+        {
+            var epochs = await listing;
+            if (head is not null) await epochs.EnsureNoneIsAfterAsync(head, organization, _heads, token);
+            return head?.Truth ?? await new UnpublishedReplica(_bucket, replicaPath, _logger).FindAsync(organization, head, token);
+        }
+        try
+        {
+            var former = new FormerOwner(owner, IsLitestreamEnded, _heads.Options);
+            return await OwnershipLease.AcquireAsync(organization, owner, _heads, InspectAsync, former.DrainOf, _loggers.CreateLogger("Silo.Storage.Lock"), cancellationToken);
+        }
+        finally
+        {
+            await ((Task)listing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task<OrgDatabase> OpenOwnedAsync(
+        OwnershipLease lease, PastState? past, string replicaPath, IReadOnlyList<OrgFiles> leftovers, ActivationPhases phases, CancellationToken cancellationToken)
+    {
+        var files = new OrgFiles(_options.DataDirectory, lease.Organization, lease.Epoch);
         var writer = await Task.Run(() => past is null ? ContinueLeftover(leftovers, lease, files) : OpenChosen(past, leftovers, lease, files), CancellationToken.None);
         var isLeftover = writer is not null;
         if (writer is null)
@@ -115,9 +170,10 @@ public sealed partial class OrgDatabaseOpening
                 throw;
             }
         }
-        var database = new OrgDatabase(files, lease, replicaPath, writer, isLeftover, _litestream, _options, _time, _logger, () => _open.TryRemove(organization.Id, out _));
+        var database = new OrgDatabase(files, lease, replicaPath, writer, isLeftover, _litestream, _options, _time, _logger, () => _open.TryRemove(lease.Organization, out _));
         phases.Done("open");
-        LogOpened(organization.Id, lease.Epoch, lease.Base?.Generation ?? "none", phases);
+        _retention.Ask(lease.Organization, replicaPath, database.Published);
+        LogOpened(lease.Organization, lease.Epoch, lease.Base?.Generation ?? "none", phases);
         return database;
     }
 
@@ -195,7 +251,7 @@ public sealed partial class OrgDatabaseOpening
     /// the publication).
     /// </summary>
     private static bool IsLastOwners(OrgFiles left, OrganizationHead? head) =>
-        head is not null && (left.Epoch == head.Epoch || (head.State == HeadState.Acquiring && left.Epoch < head.Epoch && left.Epoch >= (head.Base?.Epoch ?? 0)));
+        head is not null && (left.Epoch == head.Epoch || (head.Current is null && left.Epoch < head.Epoch && left.Epoch >= (head.Base?.Epoch ?? 0)));
 
     /// <summary>Ends the Litestream of a silo that was killed: with the bucket out of reach it may hang for good.</summary>
     private async Task EndOrphanAsync(OrgFiles left, CancellationToken cancellationToken)

@@ -39,7 +39,7 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
 
     private string LitestreamState => Path.Combine(Folder, $".org-{Organization}.db-litestream");
 
-    /// <summary>The epochs of an organization that have a database file on this machine, newest first.</summary>
+    /// <summary>The epochs of an organization that have files on this machine, newest first.</summary>
     public static IReadOnlyList<OrgFiles> Find(string dataDirectory, OrganizationId organization)
     {
         var folder = new DirectoryInfo(Path.Combine(dataDirectory, organization.Value));
@@ -146,6 +146,9 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
     {
         if (child is { } running) File.WriteAllBytes(Child, JsonSerializer.SerializeToUtf8Bytes(running, OrgFilesJson.Default.ChildProcess));
     }
+
+    /// <summary>Whether a process was written down, whether or not it still runs.</summary>
+    public bool HasChild => File.Exists(Child);
 
     /// <summary>The process that was written down, if it still runs.</summary>
     public ChildProcess? ReadChild()

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Silo.Contracts;
 using Silo.Storage.Gcs;
 using Silo.Storage.Litestream;
@@ -41,7 +40,7 @@ internal sealed class PastStates(BucketClient bucket, LitestreamRuntime litestre
     private async Task<(long Epoch, RestorePlan Plan)> FindAsync(OrganizationId organization, string replicaPath, DateTimeOffset moment, CancellationToken cancellationToken)
     {
         DateTimeOffset? oldest = null;
-        foreach (var epoch in await EpochsAsync(replicaPath, cancellationToken))
+        foreach (var epoch in (await EpochsAsync(bucket, replicaPath, cancellationToken)).OrderDescending())
         {
             var generations = await new ReplicaInventory(bucket).ReadAllAsync(ReplicaReference.PrefixOf(replicaPath, epoch), cancellationToken);
             foreach (var generation in generations.OrderByDescending(found => found.Began))
@@ -53,18 +52,12 @@ internal sealed class PastStates(BucketClient bucket, LitestreamRuntime litestre
         throw new NoPastStateException(organization, moment, oldest);
     }
 
-    /// <summary>The epochs that have objects, newest first; 0 for what the older system made.</summary>
-    private async Task<List<long>> EpochsAsync(string replicaPath, CancellationToken cancellationToken)
+    /// <summary>The epochs that have objects, in no order; 0 for what the older system made.</summary>
+    internal static async Task<List<long>> EpochsAsync(BucketClient bucket, string replicaPath, CancellationToken cancellationToken)
     {
-        const string EpochFolder = "epoch-";
-        var epochs = new List<long>();
-        await foreach (var prefix in bucket.ListPrefixesAsync($"{replicaPath}/", cancellationToken))
-        {
-            var folder = prefix[(replicaPath.Length + 1)..].TrimEnd('/');
-            if (folder == "generations") epochs.Add(0);
-            else if (folder.StartsWith(EpochFolder, StringComparison.Ordinal) && long.TryParse(folder.AsSpan(EpochFolder.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var epoch)) epochs.Add(epoch);
-        }
-        return [.. epochs.OrderDescending()];
+        List<long> epochs = [.. (await EpochPrefixes.ListAsync(bucket, replicaPath, cancellationToken)).Epochs];
+        if (await bucket.ExistsAnyAsync($"{replicaPath}/generations/", cancellationToken)) epochs.Add(0);
+        return epochs;
     }
 
     private static long Prove(OrgFiles files)

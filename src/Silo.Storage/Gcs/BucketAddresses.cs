@@ -28,8 +28,8 @@ internal sealed class BucketAddresses(Uri? emulatorHost, string bucketName)
 
     public Uri StartUpload(string name) => new(_host, $"{_uploads}?uploadType=resumable&name={Escaped(name)}&fields={ObjectResource.Fields}");
 
-    public Uri List(string prefix, string? delimiter, string? startOffset, int pageSize, string? pageToken) => new(_host, string.Concat(
-        $"{_objects}?maxResults={pageSize.ToString(CultureInfo.InvariantCulture)}&fields=items({ObjectResource.Fields}),prefixes,nextPageToken",
+    public Uri List(string prefix, string? delimiter, string? startOffset, int pageSize, string? pageToken, string fields = ObjectResource.Fields) => new(_host, string.Concat(
+        $"{_objects}?maxResults={pageSize.ToString(CultureInfo.InvariantCulture)}&fields=items({fields}),prefixes,nextPageToken",
         Text("prefix", prefix), Text("delimiter", delimiter), Text("startOffset", startOffset) + Text("pageToken", pageToken)));
 
     private string Path(string name) => $"{_objects}/{Escaped(name)}";

@@ -81,6 +81,11 @@ public sealed class BucketClient : IDisposable
     /// <returns>Null when the bucket has no such object.</returns>
     public Task<BucketObject?> GetAsync(string name, CancellationToken cancellationToken) => GetAsync(name, generation: null, cancellationToken);
 
+    /// <inheritdoc cref="UploadAsync(string, ReadOnlyMemory{byte}, string, long?, IReadOnlyDictionary{string, string}, CancellationToken)"/>
+    public Task<BucketObject> UploadAsync(
+        string name, ReadOnlyMemory<byte> content, string contentType, long? ifGenerationMatch, CancellationToken cancellationToken) =>
+        UploadAsync(name, content, contentType, ifGenerationMatch, metadata: null, cancellationToken);
+
     /// <summary>Writes a whole object in one request.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="content">Its bytes; not changed until the call ends.</param>
@@ -89,10 +94,12 @@ public sealed class BucketClient : IDisposable
     /// Write only over this generation, 0 for only when there is none; null to write in any case. With it nothing is ever repeated: after a
     /// <see cref="BucketException"/> that is transient the outcome is unknown, and the caller must read the object and compare.
     /// </param>
+    /// <param name="metadata">Written with it, and shown by <see cref="ListPageAsync"/>; null for none.</param>
     /// <param name="cancellationToken">Gives up; the outcome is then unknown.</param>
     /// <exception cref="BucketPreconditionException">The object is not at <paramref name="ifGenerationMatch"/>.</exception>
     public Task<BucketObject> UploadAsync(
-        string name, ReadOnlyMemory<byte> content, string contentType, long? ifGenerationMatch, CancellationToken cancellationToken)
+        string name, ReadOnlyMemory<byte> content, string contentType, long? ifGenerationMatch, IReadOnlyDictionary<string, string>? metadata,
+        CancellationToken cancellationToken)
     {
         var address = _addresses.Upload(name, ifGenerationMatch);
         var checksum = Crc32C.Of(content.Span);
@@ -100,7 +107,7 @@ public sealed class BucketClient : IDisposable
         {
             Content = new MultipartContent("related")
             {
-                JsonContent(new UploadResource(name, contentType, checksum), BucketJson.Default.UploadResource),
+                JsonContent(new UploadResource(name, contentType, checksum, metadata), BucketJson.Default.UploadResource),
                 new ReadOnlyMemoryContent(content) { Headers = { ContentType = MediaTypeHeaderValue.Parse(contentType) } },
             },
         }, content.Length);
@@ -144,6 +151,28 @@ public sealed class BucketClient : IDisposable
         await foreach (var page in PagesAsync(prefix, delimiter: null, startOffset, _options.ListPageSize, cancellationToken))
             foreach (var item in page.Items ?? [])
                 yield return item.ToBucketObject();
+    }
+
+    /// <summary>One page of the objects whose name begins with a prefix, by name, with what their writers wrote beside them.</summary>
+    /// <param name="prefix">Empty for all.</param>
+    /// <param name="token">Of the page before; null for the first.</param>
+    /// <param name="limit">How many at most, 1 to 1,000. There may be fewer although more follow.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public Task<BucketPage> ListPageAsync(string prefix, string? token, int limit, CancellationToken cancellationToken)
+    {
+        var address = _addresses.List(prefix, delimiter: null, startOffset: null, limit, token, ObjectResource.FieldsWithMetadata);
+        var call = new BucketCall($"list objects {prefix}* of bucket {BucketName}", () => new HttpRequestMessage(HttpMethod.Get, address));
+        return _connection.RepeatAsync(
+            call,
+            async (response, trying) =>
+            {
+                var page = await ReadJsonAsync(response, BucketJson.Default.ListResource, trying.Token);
+                return new BucketPage(
+                    [.. (page.Items ?? []).Select(item => item.ToBucketObject())],
+                    string.IsNullOrEmpty(page.NextPageToken) ? null : page.NextPageToken,
+                    response.Headers.Date ?? throw new FormatException("it has no Date"));
+            },
+            cancellationToken);
     }
 
     /// <summary>The "folders" right below a prefix, each with its slash at the end: of <c>a/b/1</c> and <c>a/c/2</c>, below <c>a/</c>, <c>a/b/</c> and <c>a/c/</c>.</summary>

@@ -6,16 +6,22 @@ namespace Silo.Storage.Gcs;
 /// <summary>An object in the bucket's JSON, which writes 64-bit numbers as text.</summary>
 internal sealed record ObjectResource(string? Name, long Generation, long Metageneration, long Size, DateTimeOffset Updated, string? Crc32c)
 {
+    /// <summary>What the writer wrote beside the object; only with <see cref="FieldsWithMetadata"/>.</summary>
+    public Dictionary<string, string>? Metadata { get; init; }
+
     /// <summary>The fields that a request asks for; the rest would be read for nothing.</summary>
     public const string Fields = "name,generation,metageneration,size,updated,crc32c";
 
+    /// <summary>The same, and the writer's own metadata.</summary>
+    public const string FieldsWithMetadata = Fields + ",metadata";
+
     public BucketObject ToBucketObject() => Name is { Length: > 0 } && Generation > 0
-        ? new BucketObject(Name, Generation, Metageneration, Size, Updated, Crc32c)
+        ? new BucketObject(Name, Generation, Metageneration, Size, Updated, Crc32c) { Metadata = Metadata }
         : throw new FormatException(string.Create(CultureInfo.InvariantCulture, $"the answer describes no object (name '{Name}', generation {Generation})"));
 }
 
 /// <summary>What an upload says of its object.</summary>
-internal sealed record UploadResource(string Name, string ContentType, string? Crc32c);
+internal sealed record UploadResource(string Name, string ContentType, string? Crc32c, IReadOnlyDictionary<string, string>? Metadata = null);
 
 /// <summary>A page of a listing.</summary>
 internal sealed record ListResource(IReadOnlyList<ObjectResource>? Items, IReadOnlyList<string>? Prefixes, string? NextPageToken);

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json.Serialization;
 using Silo.Contracts;
 
@@ -27,7 +28,7 @@ public sealed record OrganizationHead
     /// <summary>Names the one request that wrote this document, so that its sender knows it again when the answer was lost.</summary>
     public required string OperationId { get; init; }
 
-    /// <summary>For how long after the object's <c>updated</c> the owner holds it, in milliseconds; 0 for no limit.</summary>
+    /// <summary>For how long after the object's <c>updated</c> the owner holds it, in milliseconds; 0 in heads of before leases had an end.</summary>
     public long TtlMs { get; init; }
 
     /// <summary>What to restore until <see cref="Current"/> is published; null for an organization that has no rows yet.</summary>
@@ -43,8 +44,21 @@ public sealed record OrganizationHead
     [JsonIgnore]
     public ReplicaReference? Truth => Current ?? Base;
 
+    /// <summary>What the names of all heads begin with.</summary>
+    public const string Folder = "heads/";
+
+    private const string Extension = ".json";
+
     /// <summary>The object that holds it.</summary>
-    public static string ObjectName(OrganizationId organization) => $"heads/{organization.Value}.json";
+    public static string ObjectName(OrganizationId organization) => Folder + organization.Value + Extension;
+
+    /// <summary>Whose head an object is.</summary>
+    public static bool TryParseObjectName(string name, [MaybeNullWhen(false)] out OrganizationId organization)
+    {
+        organization = default;
+        return name.StartsWith(Folder, StringComparison.Ordinal) && name.EndsWith(Extension, StringComparison.Ordinal)
+            && OrganizationId.TryParse(name[Folder.Length..^Extension.Length], out organization);
+    }
 }
 
 /// <summary>What an owner does.</summary>
@@ -65,7 +79,8 @@ public enum HeadState
 /// <param name="ClusterId">The Orleans cluster.</param>
 /// <param name="Silo">The silo's address.</param>
 /// <param name="ActivationId">The activation.</param>
-public sealed record HeadOwner(string ClusterId, string Silo, string ActivationId);
+/// <param name="DataDirectoryId">Which data folder its files are in; null in heads of before this was known.</param>
+public sealed record HeadOwner(string ClusterId, string Silo, string ActivationId, string? DataDirectoryId = null);
 
 /// <summary>A place in the bucket to restore from.</summary>
 /// <param name="Epoch">The epoch whose prefix it is in; 0 for a replica that the older system made, which is in none.</param>

@@ -1,24 +1,42 @@
+using Microsoft.Extensions.Logging;
 using Silo.Contracts;
+using Silo.Storage.Lease;
 
 namespace Silo.Storage.Gcs;
 
 /// <summary>
-/// This activation's ownership of an organization, as the head in the bucket says it: taken with a new epoch, published with
-/// the generation that this epoch replicates into, and given back.
+/// This activation's ownership of an organization, as the head in the bucket says it: taken with a new epoch, renewed from then on,
+/// published with the generation that this epoch replicates into, and given back.
 /// </summary>
-/// <remarks>Thread-safe. It has no time limit yet: until leases expire, one cluster at a time may use a bucket.</remarks>
-public sealed class OwnershipLease
+/// <remarks>
+/// Thread-safe. When it has run out by our own clock, nothing may be written, but it is not lost: if nobody took the organization,
+/// the next renewal that gets through makes it run again.
+/// </remarks>
+public sealed partial class OwnershipLease : IAsyncDisposable
 {
     private readonly HeadStore _heads;
+    private readonly HeadOwner _owner;
+    private readonly ILogger _logger;
+    private readonly LeaseTerm _term;
+    private readonly HeadCheck _check;
     private readonly SemaphoreSlim _change = new(1, 1);
-    private StoredHead _stored;
+    private readonly TaskCompletionSource<HeadMovedException> _moved = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile StoredHead _stored;
+    private volatile bool _ending;
 
-    private OwnershipLease(OrganizationId organization, HeadStore heads, StoredHead stored, OrganizationHead? previous)
+    private OwnershipLease(OrganizationId organization, HeadOwner owner, HeadStore heads, ILogger logger, LeaseStep.Done taken)
     {
         Organization = organization;
+        Previous = taken.Previous;
+        _owner = owner;
         _heads = heads;
-        _stored = stored;
-        Previous = previous;
+        _logger = logger;
+        _stored = taken.Stored;
+        _term = new LeaseTerm(heads.Options);
+        _check = new HeadCheck(LookAsync);
+        _term.Extend(taken.SentAt);
+        _renewAt = NextRenewal(taken.SentAt);
+        _renewing = Task.Run(RenewAsync);
     }
 
     /// <summary>Whose database is owned.</summary>
@@ -36,67 +54,89 @@ public sealed class OwnershipLease
     /// <summary>What was published; null before that.</summary>
     public ReplicaReference? Current => _stored.Head.Current;
 
-    /// <summary>Takes the organization: one more epoch, in the state <see cref="HeadState.Acquiring"/>.</summary>
+    /// <summary>Whether the owner may write now: nobody took the organization, and by our own clock nobody else may yet.</summary>
+    public bool IsRunning => !_ending && !_moved.Task.IsCompleted && _term.IsRunning(_heads.Now);
+
+    /// <summary>For how long the owner may write without another renewal; zero when it may not.</summary>
+    public TimeSpan Left => IsRunning && _term.Left(_heads.Now) is { Ticks: > 0 } left ? left : TimeSpan.Zero;
+
+    /// <summary>Completes when the organization has another owner; then it never comes back to this one.</summary>
+    public Task<HeadMovedException> Moved => _moved.Task;
+
+    /// <summary>Takes the organization: one more epoch, in the state <see cref="HeadState.Acquiring"/>. It is renewed from now on.</summary>
     /// <param name="organization">The organization.</param>
     /// <param name="owner">Who takes it.</param>
     /// <param name="heads">Where heads are.</param>
-    /// <param name="findBase">Asked when no head says what to restore.</param>
-    /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="HeadMovedException">Another owner took it at the same time.</exception>
+    /// <param name="inspect">Looks at the replica beside the head before it is changed, and says what is to be restored.</param>
+    /// <param name="drainOf">Tells dead owners whose lease still runs: null, or how long their Litestream may still upload.</param>
+    /// <param name="logger">Category <c>Silo.Storage.Lock</c>.</param>
+    /// <param name="cancellationToken">Gives up; the outcome is then unknown.</param>
+    /// <exception cref="LeaseHeldException">The organization has a live owner.</exception>
     /// <exception cref="HeadException">The head or the replica cannot be trusted.</exception>
     /// <exception cref="BucketException">The bucket cannot be reached.</exception>
     public static async Task<OwnershipLease> AcquireAsync(
-        OrganizationId organization, HeadOwner owner, HeadStore heads, UnpublishedReplica findBase, CancellationToken cancellationToken)
+        OrganizationId organization, HeadOwner owner, HeadStore heads, Func<OrganizationHead?, CancellationToken, Task<ReplicaReference?>> inspect,
+        Func<OrganizationHead, TimeSpan?> drainOf, ILogger logger, CancellationToken cancellationToken)
     {
-        var found = await heads.ReadAsync(organization, cancellationToken);
-        var next = new OrganizationHead
-        {
-            Epoch = (found?.Head.Epoch ?? 0) + 1,
-            State = HeadState.Acquiring,
-            Owner = owner,
-            OperationId = NewOperationId(),
-            Base = found?.Head.Truth ?? await findBase.FindAsync(organization, found?.Head, cancellationToken),
-            SchemaVersion = found?.Head.SchemaVersion ?? 0,
-        };
-        var stored = await heads.WriteAsync(organization, next, found?.ObjectGeneration ?? 0, cancellationToken);
-        return new OwnershipLease(organization, heads, stored, found?.Head);
+        var claim = new LeaseClaim(owner, heads.Options, drainOf, HeadStore.NewOperationId);
+        return new OwnershipLease(organization, owner, heads, logger, await heads.TakeAsync(organization, claim, inspect, cancellationToken));
     }
 
     /// <summary>Names the generation that holds this epoch's rows from now on.</summary>
     /// <exception cref="HeadMovedException">The organization has another owner.</exception>
-    /// <exception cref="BucketException">The bucket cannot be reached.</exception>
+    /// <exception cref="HeadException">The head cannot be understood.</exception>
+    /// <exception cref="BucketException">The bucket cannot be reached; the outcome is unknown, and it may be tried again.</exception>
     public Task PublishAsync(string generation, long highWater, int schemaVersion, CancellationToken cancellationToken) => ChangeAsync(
-        head => head with { State = HeadState.Active, Current = new ReplicaReference(head.Epoch, generation, highWater), SchemaVersion = schemaVersion },
-        cancellationToken);
+        known => LeaseUpdate.Publish(known, generation, highWater, schemaVersion, _heads.Options, HeadStore.NewOperationId), cancellationToken);
 
     /// <summary>Gives the organization back. The next owner restores what was published, or what this one was to restore.</summary>
     /// <param name="highWater">What the file's counter shows at the end; it is durable.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="HeadMovedException">The organization has another owner.</exception>
+    /// <exception cref="HeadException">The head cannot be understood.</exception>
+    /// <exception cref="BucketException">The bucket cannot be reached; the lease runs out by itself.</exception>
+    public async Task ReleaseAsync(long highWater, CancellationToken cancellationToken)
+    {
+        _ending = true;
+        await StopRenewingAsync();
+        await ChangeAsync(known => LeaseUpdate.Release(known, highWater, _heads.Options, HeadStore.NewOperationId), cancellationToken);
+    }
+
+    /// <summary>
+    /// Looks at the head: it is still ours. Callers that wait at the same time share one look, which began after each of them asked.
+    /// </summary>
+    /// <exception cref="HeadMovedException">The organization has another owner.</exception>
+    /// <exception cref="HeadException">The head cannot be understood.</exception>
     /// <exception cref="BucketException">The bucket cannot be reached.</exception>
-    public Task ReleaseAsync(long highWater, CancellationToken cancellationToken) => ChangeAsync(
-        head => head with { State = HeadState.Released, Current = head.Current is { } current ? current with { HighWater = highWater } : null },
-        cancellationToken);
+    public async Task VerifyAsync(CancellationToken cancellationToken)
+    {
+        ThrowIfMoved();
+        await _check.RunAsync().WaitAsync(cancellationToken);
+    }
 
-    private static string NewOperationId() => Guid.NewGuid().ToString("n");
+    private async Task LookAsync()
+    {
+        // Given back it is still of our epoch: nobody has begun another one.
+        var found = await _heads.ReadAsync(Organization, CancellationToken.None);
+        if (found is not null && found.Head.Epoch == Epoch && found.Head.Owner == _owner) return;
+        throw Lose(HeadMovedException.By(Organization, found?.Head));
+    }
 
-    private async Task ChangeAsync(Func<OrganizationHead, OrganizationHead> change, CancellationToken cancellationToken)
+    private async Task ChangeAsync(Func<StoredHead, LeaseUpdate> change, CancellationToken cancellationToken)
     {
         await _change.WaitAsync(cancellationToken);
         try
         {
-            try
-            {
-                await WriteAsync(change, cancellationToken);
-            }
-            catch (HeadMovedException)
-            {
-                // An epoch has one owner. A head of our epoch and owner is an earlier write of ours whose answer was lost for good.
-                var found = await _heads.ReadAsync(Organization, cancellationToken);
-                if (found is null || found.Head.Epoch != Epoch || found.Head.Owner != _stored.Head.Owner) throw;
-                _stored = found;
-                await WriteAsync(change, cancellationToken);
-            }
+            ThrowIfMoved();
+            var done = await _heads.ApplyAsync(Organization, change(_stored), cancellationToken);
+            _stored = done.Stored;
+            _term.Extend(done.SentAt);
+            _renewAt = NextRenewal(done.SentAt);
+        }
+        catch (HeadMovedException e)
+        {
+            Lose(e);
+            throw;
         }
         finally
         {
@@ -104,9 +144,14 @@ public sealed class OwnershipLease
         }
     }
 
-    private async Task WriteAsync(Func<OrganizationHead, OrganizationHead> change, CancellationToken cancellationToken)
+    private void ThrowIfMoved()
     {
-        var next = change(_stored.Head) with { OperationId = NewOperationId() };
-        _stored = await _heads.WriteAsync(Organization, next, _stored.ObjectGeneration, cancellationToken);
+        if (_moved.Task.IsCompletedSuccessfully) throw new HeadMovedException(Organization, "it has another owner");
+    }
+
+    private HeadMovedException Lose(HeadMovedException moved)
+    {
+        if (_moved.TrySetResult(moved)) LogMoved(Organization, moved.Message);
+        return moved;
     }
 }

@@ -73,6 +73,9 @@ public sealed class GenerationInventory(string prefix, string generation)
     /// <summary>What all its objects' names begin with.</summary>
     public string Root => RootOf(Prefix, Generation);
 
+    /// <summary>Whether it has anything to begin a restore with.</summary>
+    public bool HasSnapshot => _snapshots.Count > 0;
+
     /// <summary>When its first object that is still there was written, by the bucket's clock; null when it has none.</summary>
     public DateTimeOffset? Began { get; private set; }
 

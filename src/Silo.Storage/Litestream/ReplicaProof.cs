@@ -17,6 +17,8 @@ internal sealed class ReplicaProof(RestorePlan plan, ReplicaFolder folder)
     // The stamp is in the first table of every file that was not the older system's.
     private const int StampPages = 64;
 
+    private static ReadOnlySpan<byte> FileMagic => "SQLite format 3\0"u8;
+
     private readonly byte[] _buffer = new byte[WalChain.FrameSize];
 
     /// <summary>Follows the WAL of the plan from the snapshot on. 30 pieces of a few rows take about a millisecond, 80 MB about 0.2 s.</summary>
@@ -74,6 +76,9 @@ internal sealed class ReplicaProof(RestorePlan plan, ReplicaFolder folder)
             Reading(plan.Snapshot.Object, content =>
             {
                 var page = new byte[WalPosition.PageSize];
+                var first = content.ReadAtLeast(page, page.Length, throwOnEndOfStream: false);
+                if (!page.AsSpan(0, first).StartsWith(FileMagic)) throw Incomplete(plan.Snapshot.Object, "is no database");
+                beginning.Write(page, 0, first);
                 for (var left = StampPages; left > 0 && content.ReadAtLeast(page, page.Length, throwOnEndOfStream: false) == page.Length; left--) beginning.Write(page);
             });
         }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -15,6 +16,7 @@ namespace Silo.Tests.Storage.Databases;
 public sealed class DatabaseBench : IAsyncDisposable
 {
     private readonly List<ServiceProvider> _silos = [];
+    private readonly Dictionary<string, ServiceProvider> _holders = [];
     private readonly Dictionary<string, string?> _settings;
 
     private DatabaseBench(GcsEmulatorServer emulator, TestFolder folder, LitestreamBinary litestream, Dictionary<string, string?> settings)
@@ -58,7 +60,10 @@ public sealed class DatabaseBench : IAsyncDisposable
         return new DatabaseBench(emulator, folder, await LitestreamBinary.LocateAsync(null, Token), settings ?? []);
     }
 
-    /// <summary>The services of a silo with a data folder of this name. Its clock of Litestream is quick, so that tests are.</summary>
+    /// <summary>
+    /// The services of a silo with a data folder of this name; one that had it before is dead. Its clock of Litestream is quick, so that
+    /// tests are.
+    /// </summary>
     public ServiceProvider Silo(string name)
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
@@ -77,12 +82,43 @@ public sealed class DatabaseBench : IAsyncDisposable
         services.AddOrgDatabases(configuration);
         var silo = services.BuildServiceProvider();
         Directory.CreateDirectory(Folder[name]);
-        _silos.Add(silo);
+        if (_holders.TryGetValue(name, out var before)) before.GetRequiredService<DataDirectoryLock>().Dispose();
+        _silos.Add(_holders[name] = silo);
         return silo;
     }
 
     public static Task<OrgDatabase> OpenAsync(ServiceProvider silo, Organization organization) => silo.GetRequiredService<OrgDatabaseOpening>().OpenAsync(
         organization, new HeadOwner("test", "silo", Guid.NewGuid().ToString()), new ActivationPhases(TimeProvider.System), Token);
+
+    /// <summary>Another cluster, which nobody here knows, takes the organization from its owner, changes nothing, and gives it back.</summary>
+    public async Task TakeAwayAsync(Organization organization)
+    {
+        for (var done = false; !done;)
+        {
+            var found = (await new HeadStore(Bucket, TimeProvider.System).ReadAsync(organization.Id, Token))!;
+            try
+            {
+                await WriteHeadAsync(organization, found, found.Head with
+                {
+                    Epoch = found.Head.Epoch + 1,
+                    State = HeadState.Released,
+                    Owner = new HeadOwner("elsewhere", "silo", "other"),
+                    OperationId = Guid.NewGuid().ToString("n"),
+                    Base = found.Head.Truth,
+                    Current = null,
+                });
+                done = true;
+            }
+            catch (BucketPreconditionException)
+            {
+                // The owner renewed or published at the same moment.
+            }
+        }
+    }
+
+    public Task WriteHeadAsync(Organization organization, StoredHead found, OrganizationHead next) => Bucket.UploadAsync(
+        OrganizationHead.ObjectName(organization.Id), JsonSerializer.SerializeToUtf8Bytes(next, OrganizationHeadJson.Default.OrganizationHead),
+        "application/json", found.ObjectGeneration, Token);
 
     public async Task<OrganizationHead> HeadAsync(Organization organization) =>
         (await new HeadStore(Bucket, TimeProvider.System).ReadAsync(organization.Id, Token))!.Head;

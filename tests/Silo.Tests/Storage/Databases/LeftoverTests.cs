@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 using Silo.Contracts.Contacts;
 using Silo.Storage.Databases;
 using Silo.Storage.Gcs;
@@ -79,8 +80,10 @@ public sealed class LeftoverTests
         await LeaveAsync(bench, silo);
         // The second life takes the file over and publishes nothing; the third only takes the lease.
         await using (var second = await DatabaseBench.OpenAsync(silo, DatabaseBench.Demo)) await second.AbandonAsync();
-        await OwnershipLease.AcquireAsync(
-            DatabaseBench.Demo.Id, new HeadOwner("test", "silo", "third"), silo.GetRequiredService<HeadStore>(), null!, Token);
+        var third = new HeadOwner("test", "silo", "third", silo.GetRequiredService<DataDirectoryLock>().Identity);
+        await (await OwnershipLease.AcquireAsync(
+            DatabaseBench.Demo.Id, third, silo.GetRequiredService<HeadStore>(), (head, _) => Task.FromResult(head!.Truth), _ => TimeSpan.Zero,
+            NullLogger.Instance, Token)).DisposeAsync();
         await bench.ClearFaultsAsync();
 
         await using var fourth = await DatabaseBench.OpenAsync(silo, DatabaseBench.Demo);

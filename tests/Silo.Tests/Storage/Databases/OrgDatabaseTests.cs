@@ -20,7 +20,7 @@ public sealed class OrgDatabaseTests
 
     private static string[] Files(DatabaseBench bench, string silo) =>
         [.. Directory.EnumerateFiles(bench.Folder[silo], "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(bench.Folder[silo], file))
-            .Where(file => file != "silo.lock").Order(StringComparer.Ordinal)];
+            .Where(file => file is not ("silo.lock" or "silo.id")).Order(StringComparer.Ordinal)];
 
     [Fact]
     public async Task Close_AfterWrites_LeavesNothingHereAndEverythingInTheBucket()
@@ -139,6 +139,7 @@ public sealed class OrgDatabaseTests
             await database.FlushAsync(Token);
             await database.AbandonAsync();
         }
+        await bench.TakeAwayAsync(DatabaseBench.Demo);
         await using (var database = await DatabaseBench.OpenAsync(bench.Silo("b"), DatabaseBench.Demo))
         {
             await database.CreateAsync(new ContactFields("two"), Token);
@@ -160,6 +161,7 @@ public sealed class OrgDatabaseTests
         // The first owner's uploads stall, so that it has not published when the second takes the organization.
         await bench.SetFaultsAsync("""[{"method":"POST","namePrefix":"litestream-replicas/demo/epoch-000000000001/","action":"delay","delayMs":700}]""");
         await using var first = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo);
+        await bench.TakeAwayAsync(DatabaseBench.Demo);
         await using var second = await DatabaseBench.OpenAsync(bench.Silo("b"), DatabaseBench.Demo);
         var refusal = await Assert.ThrowsAsync<OrganizationException>(() => first.CreateAsync(new ContactFields("zombie"), Token));
         Assert.Equal(OrganizationErrorCode.DatabaseMoved, refusal.Code);
