@@ -48,7 +48,7 @@ public sealed partial class LitestreamDeathTests
         Assert.False(frozen.IsAlive);
         Assert.Equal(1, (await LitestreamAsync(silo)).Restarts);
         Assert.Contains("Litestream is killed and started again", silo.Process.Output, StringComparison.Ordinal);
-        await Eventually.IsAsync(() => machine.Replicating().Count == 2, "the tail of the frozen one is gone");
+        await Eventually.IsAsync(() => machine.Replicating().Count == 2, "the tether of the frozen one is gone");
         ledger.Check([.. (await silo.Bucket.RestoreByHandAsync("acme", machine["by-hand.db"])).Select(contact => contact.Name)]);
     }
 

@@ -31,10 +31,12 @@ public sealed class LitestreamOptions
     public TimeSpan SyncInterval { get; set; } = TimeSpan.FromSeconds(2);
 
     /// <summary>
-    /// <c>nice(1)</c> of the process: when the CPU is short, requests go first and uploads come less often, each with more in it.
+    /// <c>nice(1)</c> of the process and of its scheduling group: when the CPU is short, requests go first and uploads come less
+    /// often, each with more in it. With 100 databases written all the time on two slow cores, 19 let 3,300 inserts a second
+    /// through, 10 let 300, and a group that was left at 0 let 100.
     /// </summary>
     [Range(0, 19)]
-    public int Niceness { get; set; } = 10;
+    public int Niceness { get; set; } = 19;
 
     /// <summary>
     /// How often it uploads a whole snapshot of a database that stays active. A restore reads the segments since then one after

@@ -10,7 +10,7 @@ namespace Silo.Storage.Litestream;
 public sealed record LitestreamTarget(string DatabasePath, string ReplicaPath);
 
 /// <summary>
-/// One running <c>litestream replicate</c> and the <c>tail</c> that ties it to this process. Its log lines arrive on
+/// One running <c>litestream replicate</c> and the <c>cat</c> that ties it to this process (<see cref="Lifeline"/>), its tether. Its log lines arrive on
 /// <see cref="Events"/>, which completes when the process has ended.
 /// </summary>
 public sealed class LitestreamProcess : IAsyncDisposable
@@ -22,12 +22,15 @@ public sealed class LitestreamProcess : IAsyncDisposable
         new BoundedChannelOptions(4096) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
     private readonly Task _pump;
     private readonly string _database;
-    private ChildProcess? _tail;
+    private readonly int _niceness;
+    private ChildProcess? _tether;
+    private volatile bool _isNice;
 
-    private LitestreamProcess(Process process, string database)
+    private LitestreamProcess(Process process, string database, int niceness)
     {
         _process = process;
         _database = database;
+        _niceness = niceness;
         Pid = process.Id;
         Identity = ChildProcess.Find(process.Id);
         _pump = PumpAsync();
@@ -59,7 +62,7 @@ public sealed class LitestreamProcess : IAsyncDisposable
             WorkingDirectory = Path.GetDirectoryName(target.DatabasePath)!,
         };
         bucket.ApplyTo(start, options);
-        start.Environment["SILO_PID"] = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+        start.Environment["SILO_LIFELINE"] = Lifeline.Path;
         start.Environment[DatabaseVariable] = target.DatabasePath;
         start.Environment["GCS_REPLICA_PATH"] = target.ReplicaPath;
         start.Environment["LITESTREAM_MONITOR_INTERVAL"] = GoDuration(options.MonitorInterval);
@@ -71,7 +74,7 @@ public sealed class LitestreamProcess : IAsyncDisposable
         {
             var process = Process.Start(start) ?? throw new InvalidOperationException("No process was started.");
             process.StandardInput.Close();
-            return new LitestreamProcess(process, target.DatabasePath);
+            return new LitestreamProcess(process, target.DatabasePath, options.Niceness);
         }
         catch (System.ComponentModel.Win32Exception e)
         {
@@ -83,7 +86,7 @@ public sealed class LitestreamProcess : IAsyncDisposable
     /// <returns>Whether it ended within <paramref name="timeout"/>; if not, it was killed. That it ended says nothing about the bucket.</returns>
     public async Task<bool> StopAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
-        RememberTail();
+        RememberTether();
         Identity?.Terminate();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(timeout);
@@ -100,10 +103,10 @@ public sealed class LitestreamProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends it and its tail without a last sync, and waits until both are gone.</summary>
+    /// <summary>Ends it and its tether without a last sync, and waits until both are gone.</summary>
     public async Task KillAsync()
     {
-        RememberTail();
+        RememberTether();
         if (!_process.HasExited) _process.Kill();
         await _pump;
     }
@@ -122,9 +125,9 @@ public sealed class LitestreamProcess : IAsyncDisposable
         var output = ReadAsync(_process.StandardOutput);
         var errors = ReadAsync(_process.StandardError);
         await _process.WaitForExitAsync();
-        // A tail that outlives a killed Litestream would be a leak, and it holds our pipes open. One that was started but not
+        // A tether that outlives a killed Litestream would be a leak, and it holds our pipes open. One that was started but not
         // seen yet is nobody's child any more; only its environment still says whose it was.
-        if (_tail is { } tail) tail.Kill();
+        if (_tether is { } tether) tether.Kill();
         else foreach (var orphan in ChildProcess.WithEnvironment($"{DatabaseVariable}={_database}")) orphan.Kill();
         await Task.WhenAll(output, errors);
         _events.Writer.Complete();
@@ -135,16 +138,18 @@ public sealed class LitestreamProcess : IAsyncDisposable
         while (await lines.ReadLineAsync() is { } line)
         {
             if (line.Length == 0) continue;
+            // It says nothing before it has its session. Until the kernel has time for it, every line tries again.
+            _isNice = _isNice || Identity?.TrySetGroupNiceness(_niceness) == true;
             var happened = LitestreamEvent.Parse(line);
-            // The tail is started before the first sync, and this is the first thing that a sync says.
-            if (happened.Kind is LitestreamEventKind.GenerationStarted or LitestreamEventKind.SegmentStarted) RememberTail();
+            // The tether is started before the first sync, and this is the first thing that a sync says.
+            if (happened.Kind is LitestreamEventKind.GenerationStarted or LitestreamEventKind.SegmentStarted) RememberTether();
             await _events.Writer.WriteAsync(happened);
         }
     }
 
-    private void RememberTail()
+    private void RememberTether()
     {
-        if (_tail is { IsAlive: true }) return;
-        foreach (var child in Identity?.Children() ?? []) _tail = child;
+        if (_tether is { IsAlive: true }) return;
+        foreach (var child in Identity?.Children() ?? []) _tether = child;
     }
 }

@@ -46,7 +46,7 @@ internal sealed class ActiveOrganizations(BenchmarkRun run)
         .With("per organization", silo.PerOrganizationMb, floor?.PerOrganizationMb, limit)
         .With("of it the server itself", silo.ServerMb, floor?.ServerMb)
         .With("of it Litestream", silo.LitestreamMb)
-        .With("of it tail", silo.TailMb)
+        .With("of it tethers", silo.TetherMb)
         .With("total", silo.TotalMb, floor?.TotalMb)
         .With("number of processes", silo.Processes, floor?.Processes));
 
@@ -87,7 +87,7 @@ internal sealed class ActiveOrganizations(BenchmarkRun run)
         for (var i = 0; i < 200; i++) await members.ReadAsync(0, 1, cancellationToken);
         await WaitAsync(Settle, cancellationToken);
         var one = OrganizationMemory.Read(server.Pid, 1, null);
-        // The server, and one Litestream with its tail.
+        // The server, and one Litestream with its tether.
         return one.Processes <= 3 ? one : throw new BenchmarkException($"{server.Name} has {one.Processes} processes although a single organization should be active.");
     }
 

@@ -25,7 +25,7 @@ internal sealed class Machine : IAsyncDisposable
 
     /// <summary>The Litestream processes, and the tails that tie them to their silo.</summary>
     public IReadOnlyList<ChildProcess> Replicating() =>
-        [.. Running().Where(process => Read(process.Pid, "comm").TrimEnd() is "litestream" or "tail")];
+        [.. Running().Where(process => Read(process.Pid, "comm").TrimEnd() is "litestream" or "cat")];
 
     /// <summary>Starts one of our programs, or another one that stands in front of it.</summary>
     public HostProcess Start(IReadOnlyList<string> command, params ReadOnlySpan<(string Name, string Value)> environment)

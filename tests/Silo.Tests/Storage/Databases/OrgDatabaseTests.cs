@@ -192,13 +192,13 @@ public sealed class OrgDatabaseTests
         await database.CreateAsync(new ContactFields("before"), Token);
         await database.FlushAsync(Token);
         var killed = Silo.Storage.Litestream.ChildProcess.Find(database.Status().LitestreamPid!.Value)!.Value;
-        var tail = Assert.Single(killed.Children());
+        var tether = Assert.Single(killed.Children());
         killed.Kill();
         var after = await database.CreateAsync(new ContactFields("after"), Token);
         await database.WaitReplicatedAsync(after.Commit, Token);
         Assert.NotEqual(killed.Pid, database.Status().LitestreamPid);
         Assert.Equal(1, database.Status().LitestreamRestarts);
-        Assert.False(tail.IsAlive);
+        Assert.False(tether.IsAlive);
     }
 
     [Fact]
@@ -246,16 +246,16 @@ public sealed class OrgDatabaseTests
     [Fact]
     public async Task Litestream_KilledBeforeItsTailWasSeen_IsStartedAgainAndLeavesNoTail()
     {
-        // It says nothing for the first minute: the tail is there, and no event has told us.
+        // It says nothing for the first minute: the tether is there, and no event has told us.
         await using var bench = await DatabaseBench.StartAsync(new() { ["Litestream:MonitorInterval"] = "00:01:00", ["Litestream:PublishWait"] = "00:00:00" });
         await using var database = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo);
-        IReadOnlyList<Silo.Storage.Litestream.ChildProcess> tails = [];
+        IReadOnlyList<Silo.Storage.Litestream.ChildProcess> tethers = [];
         await Eventually.IsAsync(
-            () => database.Status().LitestreamPid is { } pid && (tails = Silo.Storage.Litestream.ChildProcess.Find(pid)?.Children() ?? []).Count == 1, "the tail runs");
+            () => database.Status().LitestreamPid is { } pid && (tethers = Silo.Storage.Litestream.ChildProcess.Find(pid)?.Children() ?? []).Count == 1, "the tether runs");
         var killed = database.Status().LitestreamPid!.Value;
         Silo.Storage.Litestream.ChildProcess.Find(killed)!.Value.Kill();
         await Eventually.IsAsync(() => database.Status().LitestreamPid is { } pid && pid != killed, "Litestream runs again");
-        Assert.False(tails[0].IsAlive);
+        Assert.False(tethers[0].IsAlive);
     }
 
     [Fact]
