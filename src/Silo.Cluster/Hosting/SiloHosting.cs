@@ -56,6 +56,8 @@ public static class SiloHosting
         builder.Services.AddHostedService<ShutdownProgress>();
         builder.UseOrleans(silo => silo.AddGrains(configuration));
         builder.Services.AddHostedService<LeftoverRecovery>();
+        builder.Services.AddHostedService<LeaseSweep>();
+        builder.Services.AddHostedService<RetentionSweep>();
         return builder;
     }
 
