@@ -19,9 +19,10 @@ var (settings, options) = SettingArguments.Split(args);
 command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(async () =>
 {
     var builder = Host.CreateApplicationBuilder(settings);
-    // Only if they are given: the settings of the same meaning come from anywhere.
-    if (arguments.GetValue(siloPort) is { } forSilos) builder.Configuration["Clustering:SiloPort"] = forSilos.ToString(CultureInfo.InvariantCulture);
-    if (arguments.GetValue(gatewayPort) is { } forGateways) builder.Configuration["Clustering:GatewayPort"] = forGateways.ToString(CultureInfo.InvariantCulture);
+    // Only if they are given: the settings of the same meaning come from anywhere. As sources, since a value that is merely set is
+    // gone when another source is added.
+    if (arguments.GetValue(siloPort) is { } forSilos) builder.Configuration.AddInMemoryCollection([new("Clustering:SiloPort", forSilos.ToString(CultureInfo.InvariantCulture))]);
+    if (arguments.GetValue(gatewayPort) is { } forGateways) builder.Configuration.AddInMemoryCollection([new("Clustering:GatewayPort", forGateways.ToString(CultureInfo.InvariantCulture))]);
     var litestream = await LitestreamBinary.LocateAsync(builder.Configuration["Litestream:Path"], cancellationToken);
     builder.AddSiloCluster(litestream);
     using var host = builder.Build();

@@ -62,4 +62,19 @@ public enum OrganizationErrorCode
 
     /// <summary>No silo can be reached.</summary>
     ClusterUnavailable,
+
+    /// <summary>The replica has no state as old as the one that an operator asked for.</summary>
+    RestorePointNotFound,
+
+    /// <summary>No restore of this organization was asked for lately.</summary>
+    RestoreNotFound,
+
+    /// <summary>A restore of this organization runs already.</summary>
+    RestoreInProgress,
+
+    /// <summary>The lease is held by an owner that is alive.</summary>
+    LockHeld,
+
+    /// <summary>The organization has no lease that is held.</summary>
+    LockNotFound,
 }

@@ -51,7 +51,9 @@ public static class SiloGateway
         app.UseRateLimiter();                // whether there is room
         ContactEndpoints.Map(app);
         OrganizationEndpoints.Map(app);
+        RestoreEndpoints.Map(app);
         DatabaseEndpoints.Map(app);
+        LockEndpoints.Map(app);
         HealthEndpoints.Map(app);
         app.MapMetrics();
         app.MapDocs();

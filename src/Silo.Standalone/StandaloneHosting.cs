@@ -23,12 +23,6 @@ internal static class StandaloneHosting
             ["Clustering:GatewayPort"] = "0",
             ["Logging:LogLevel:Default"] = "Warning",
             ["Logging:LogLevel:Silo"] = "Information",
-            // It compares its first tick with the machine's boot and complains at every start.
-            ["Logging:LogLevel:Orleans.Runtime.Watchdog"] = "Error",
-            // It complains when a stage of the stop takes more than a second, as a last upload does; ShutdownProgress tells of that.
-            ["Logging:LogLevel:Orleans.Runtime.SiloLifecycleSubject"] = "Error",
-            // Orleans logs a grain service's life under our name.
-            ["Logging:LogLevel:Silo.Cluster.Databases.SiloDatabases"] = "Warning",
             ["Logging:Console:FormatterName"] = "simple",
             ["Logging:Console:FormatterOptions:SingleLine"] = "true",
             ["Logging:Console:FormatterOptions:TimestampFormat"] = "HH:mm:ss ",

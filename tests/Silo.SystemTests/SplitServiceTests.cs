@@ -68,7 +68,8 @@ public sealed class SplitServiceTests
         var service = await StartAllAsync(machine, "--Litestream:ReplicatedWait=00:00:02", "--Database:RetryBackoff=00:00:00.200", "--Database:MaxRetryBackoff=00:00:01");
         await service.Operator.CreateOrganizationAsync("asleep");
         var ledger = new Ledger("acme");
-        (await ledger.WriteAsync(service.Member("acme"), "replicated")).Is(201);
+        (await ledger.WriteAsync(service.Member("acme"))).Is(201);
+        await service.Operator.UntilDatabaseAsync("acme", database => database.GetProperty("generation").GetString() is not null, "acme is published");
 
         Assert.Equal(0, await service.Emulator.TerminateAsync());
         (await ledger.WriteAsync(service.Member("acme"))).Is(201);

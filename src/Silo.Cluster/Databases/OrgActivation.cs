@@ -38,6 +38,13 @@ internal sealed class OrgActivation(OrganizationId organization, string silo, Ti
         _state = DatabaseState.Active;
     }
 
+    /// <summary>The database is being put away, and another state of it is opened in its place.</summary>
+    public void Replacing()
+    {
+        _state = DatabaseState.Activating;
+        _database = null;
+    }
+
     public void Refused(string problem)
     {
         _problem = problem;

@@ -36,6 +36,8 @@ internal sealed partial class OrgDatabaseGrain(
     private Task<OrgDatabase>? _attempt;
     private Refusal? _refusal;
 
+    private HeadOwner Owner => new(silo.ClusterId, silo.SiloAddress.ToString(), GrainContext.ActivationId.ToString());
+
     private sealed record Refusal(OrganizationException Exception, int Failures, long Since, TimeSpan Backoff);
 
     /// <inheritdoc/>
@@ -107,6 +109,7 @@ internal sealed partial class OrgDatabaseGrain(
     {
         _activation.State = DatabaseState.Deactivating;
         await _deactivating.CancelAsync();
+        await _restoring.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         if (_attempt is { } attempt) await ((Task)attempt).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         try
         {
@@ -157,8 +160,7 @@ internal sealed partial class OrgDatabaseGrain(
             phases.Done("catalog");
             active.Add(_activation);
             _activation.State = DatabaseState.Activating;
-            var owner = new HeadOwner(silo.ClusterId, silo.SiloAddress.ToString(), GrainContext.ActivationId.ToString());
-            var database = await opening.OpenAsync(organization, owner, phases, limit.Token);
+            var database = await opening.OpenAsync(organization, Owner, phases, limit.Token);
             _durability = organization.Durability;
             _refusal = null;
             _activation.Opened(database, phases);
@@ -216,11 +218,12 @@ internal sealed partial class OrgDatabaseGrain(
 
     private async Task PutAwayWhenIdleAsync(CancellationToken cancellationToken)
     {
-        if (_attempt is not null) return;
+        if (_attempt is not null || _restore is { State: RestoreState.Running }) return;
         if (_activation.Database is not { } database)
         {
             var backoff = _refusal?.Backoff ?? TimeSpan.Zero;
-            if (_activation.Idle > (backoff > KeepWithoutDatabase ? backoff : KeepWithoutDatabase)) DeactivateOnIdle();
+            var keep = _restore is null ? KeepWithoutDatabase : KeepRestore;
+            if (_activation.Idle > (backoff > keep ? backoff : keep)) DeactivateOnIdle();
             return;
         }
         if (database.IsMoved)

@@ -6,37 +6,64 @@ using Silo.Storage.Databases;
 namespace Silo.Cluster.Hosting;
 
 /// <summary>
-/// After a crash, opens the databases whose files are still on this machine, so that what was not uploaded reaches the bucket
-/// without waiting for somebody to ask for it.
+/// After a crash, opens the databases whose files are still on this machine, so that what was not uploaded reaches the bucket without
+/// waiting for somebody to ask for it. Each is tried until it was opened (which sets aside what cannot be used) or the silo stops.
 /// </summary>
-internal sealed partial class LeftoverRecovery(IGrainFactory grains, IOptions<DatabaseOptions> options, ILogger<LeftoverRecovery> logger) : BackgroundService
+internal sealed partial class LeftoverRecovery(IGrainFactory grains, IOptions<DatabaseOptions> options, TimeProvider time, ILogger<LeftoverRecovery> logger) : BackgroundService
 {
     private const int AtOnce = 4;
 
+    private readonly DatabaseOptions _options = options.Value;
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        OrganizationId[] left = [.. OrgFiles.FindOrganizations(options.Value.DataDirectory)];
-        if (left.Length == 0) return;
-        LogFound(left.Length);
-        await Parallel.ForEachAsync(left, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = stoppingToken }, RecoverAsync)
-            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        OrganizationId[] found = [.. OrgFiles.FindOrganizations(_options.DataDirectory)];
+        if (found.Length == 0) return;
+        LogFound(found.Length);
+        HashSet<OrganizationId> left = [.. found];
+        try
+        {
+            for (var backoff = _options.RetryBackoff; ; backoff = backoff * 2 < _options.MaxRetryBackoff ? backoff * 2 : _options.MaxRetryBackoff)
+            {
+                await Parallel.ForEachAsync(left.ToArray(), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = stoppingToken }, async (organization, token) =>
+                {
+                    if (!await IsRecoveredAsync(organization, token)) return;
+                    lock (left) left.Remove(organization);
+                });
+                if (left.Count == 0) break;
+                await Task.Delay(backoff, time, stoppingToken);
+            }
+            LogRecovered(found.Length);
+        }
+        catch (OperationCanceledException)
+        {
+            LogRemain(left.Count, found.Length, string.Join(", ", left.Select(organization => organization.Value)));
+        }
     }
 
-    private async ValueTask RecoverAsync(OrganizationId organization, CancellationToken cancellationToken)
+    private async Task<bool> IsRecoveredAsync(OrganizationId organization, CancellationToken cancellationToken)
     {
         try
         {
             await grains.GetGrain<IOrgDatabaseGrain>(organization.Value).Warm(cancellationToken);
+            return true;
         }
         catch (Exception e) when (e is OrganizationException or TimeoutException or OrleansException)
         {
             LogFailed(organization, e.Message);
+            return false;
         }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} organizations have files from before this start; they are opened, so that nothing in them is lost")]
     private partial void LogFound(int count);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: its files from before this start could not be opened and stay: {Problem}")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "The files of all {Count} organizations from before this start are taken care of")]
+    private partial void LogRecovered(int count);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Left} of {Count} organizations still have files from before this start, which stay for the next one: {Organizations}")]
+    private partial void LogRemain(int left, int count, string organizations);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: its files from before this start could not be opened and stay; they are tried again: {Problem}")]
     private partial void LogFailed(OrganizationId organization, string problem);
 }

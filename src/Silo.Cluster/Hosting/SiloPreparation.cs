@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using Silo.Storage.Catalog;
 using Silo.Storage.Databases;
 
@@ -6,9 +7,14 @@ namespace Silo.Cluster.Hosting;
 /// <summary>What must be right before a silo takes its first call; whatever is not ends the start with a sentence that says what to do.</summary>
 /// <param name="catalog">Migrated here.</param>
 /// <param name="directory">Taken by being resolved, and held as long as the host.</param>
-internal sealed class SiloPreparation(OrganizationCatalog catalog, DataDirectoryLock directory) : IHostedLifecycleService
+/// <param name="options">Where the data folder is.</param>
+internal sealed class SiloPreparation(OrganizationCatalog catalog, DataDirectoryLock directory, IOptions<DatabaseOptions> options) : IHostedLifecycleService
 {
-    public Task StartingAsync(CancellationToken cancellationToken) => catalog.MigrateAsync(cancellationToken);
+    public async Task StartingAsync(CancellationToken cancellationToken)
+    {
+        OrgFiles.DeleteTemporary(options.Value.DataDirectory);
+        await catalog.MigrateAsync(cancellationToken);
+    }
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

@@ -46,4 +46,20 @@ public interface IOrgDatabaseGrain : IGrainWithStringKey
     /// <summary>Flushes, stops replication and deletes the local file as soon as the running calls are done.</summary>
     [ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("deactivate")]
     Task Deactivate(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Goes back to the newest proven state at or before a moment, or only looks at it. Returns when that is done, or after
+    /// <see cref="OrgDatabaseTimeouts.RestoreWait"/> while it runs on. Until a state is in place the database serves on, and afterwards
+    /// what was the truth stays in the bucket. Refuses with <see cref="OrganizationErrorCode.RestorePointNotFound"/> and
+    /// <see cref="OrganizationErrorCode.RestoreInProgress"/> too.
+    /// </summary>
+    /// <param name="at">The moment, by the bucket's clock.</param>
+    /// <param name="dryRun">Finds, proves and counts, and changes nothing.</param>
+    /// <param name="cancellationToken">Gives up waiting; what has begun goes on.</param>
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("restore")]
+    Task<RestoreStatus> Restore(DateTimeOffset at, bool dryRun, CancellationToken cancellationToken);
+
+    /// <summary>The last restore that was asked for; null when there was none lately. Asking opens nothing.</summary>
+    [AlwaysInterleave, Alias("find-restore")]
+    Task<RestoreStatus?> FindRestore(CancellationToken cancellationToken);
 }

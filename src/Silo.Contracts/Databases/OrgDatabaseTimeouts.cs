@@ -8,4 +8,7 @@ public static class OrgDatabaseTimeouts
     /// (<c>Database:ActivationTimeout</c>, at most 2 minutes): the caller then sees the silo's own refusal and not a bare time-out.
     /// </summary>
     public const string Call = "00:02:30";
+
+    /// <summary>How long the answer to a restore waits for its end.</summary>
+    public static readonly TimeSpan RestoreWait = TimeSpan.FromSeconds(20);
 }

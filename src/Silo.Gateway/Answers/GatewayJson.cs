@@ -23,6 +23,9 @@ namespace Silo.Gateway.Answers;
 [JsonSerializable(typeof(DatabaseStatus))]
 [JsonSerializable(typeof(DatabaseList))]
 [JsonSerializable(typeof(DatabaseChange))]
+[JsonSerializable(typeof(RestoreBody))]
+[JsonSerializable(typeof(RestoreStatus))]
+[JsonSerializable(typeof(LockPage))]
 [JsonSerializable(typeof(string))]
 internal sealed partial class GatewayJson : JsonSerializerContext;
 
@@ -40,6 +43,7 @@ internal static class GatewayJsonOptions
             json.Converters.Add(new JsonStringEnumConverter<Durability>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
             json.Converters.Add(new JsonStringEnumConverter<OrganizationDbType>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
             json.Converters.Add(new JsonStringEnumConverter<DatabaseState>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
+            json.Converters.Add(new JsonStringEnumConverter<RestoreState>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
             json.Converters.Add(new UtcTimeJsonConverter());
             json.TypeInfoResolverChain.Insert(0, GatewayJson.Default);
         });

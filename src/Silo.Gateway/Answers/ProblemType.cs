@@ -19,11 +19,16 @@ internal sealed record ProblemType(int Status, string Code, string Title)
     public static readonly ProblemType DatabaseNotActive = new(404, "database_not_active", "The database is not active");
     public static readonly ProblemType OrganizationNotFound = new(404, "organization_not_found", "No such organization");
     public static readonly ProblemType ImportNotFound = new(404, "import_not_found", "No such import");
+    public static readonly ProblemType RestorePointNotFound = new(404, "restore_point_not_found", "There is no state so old");
+    public static readonly ProblemType RestoreNotFound = new(404, "restore_not_found", "No restore was asked for");
+    public static readonly ProblemType LockNotFound = new(404, "lock_not_found", "The organization is not locked");
     public static readonly ProblemType MethodNotAllowed = new(405, "method_not_allowed", "This path does not have this method");
     public static readonly ProblemType RequestTimeout = new(408, "request_timeout", "The request came too slowly");
     public static readonly ProblemType ContactExists = new(409, "contact_exists", "Another contact has this e-mail or phone");
     public static readonly ProblemType OrganizationExists = new(409, "organization_exists", "The id is taken");
     public static readonly ProblemType ImportInProgress = new(409, "import_in_progress", "An import is running");
+    public static readonly ProblemType RestoreInProgress = new(409, "restore_in_progress", "A restore is running");
+    public static readonly ProblemType LockHeld = new(409, "lock_held", "The owner is alive");
     public static readonly ProblemType PayloadTooLarge = new(413, "payload_too_large", "The body is too large");
     public static readonly ProblemType UnsupportedMediaType = new(415, "unsupported_media_type", "The body has a type that is not accepted here");
     public static readonly ProblemType ValidationFailed = new(422, "validation_failed", "Some fields break their rules");
@@ -67,6 +72,11 @@ internal sealed record ProblemType(int Status, string Code, string Title)
         OrganizationErrorCode.DatabaseProvisioning => DatabaseProvisioning,
         OrganizationErrorCode.DurabilityUnavailable => DurabilityUnavailable,
         OrganizationErrorCode.ClusterUnavailable => ClusterUnavailable,
+        OrganizationErrorCode.RestorePointNotFound => RestorePointNotFound,
+        OrganizationErrorCode.RestoreNotFound => RestoreNotFound,
+        OrganizationErrorCode.RestoreInProgress => RestoreInProgress,
+        OrganizationErrorCode.LockHeld => LockHeld,
+        OrganizationErrorCode.LockNotFound => LockNotFound,
         _ => InternalError, // a silo of a newer version knows a refusal that this gateway does not
     };
 

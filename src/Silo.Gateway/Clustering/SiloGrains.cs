@@ -13,6 +13,9 @@ internal sealed class SiloGrains(IGrainFactory grains)
     /// <summary>The active databases of all silos.</summary>
     public IActiveDatabasesGrain ActiveDatabases => Known(static grains => grains.GetGrain<IActiveDatabasesGrain>(0));
 
+    /// <summary>The leases in the bucket.</summary>
+    public ILocksGrain Locks => Known(static grains => grains.GetGrain<ILocksGrain>(0));
+
     /// <summary>An organization's database.</summary>
     public IOrgDatabaseGrain Database(OrganizationId organization) =>
         Known(grains => grains.GetGrain<IOrgDatabaseGrain>(organization.Value));

@@ -64,7 +64,7 @@ internal static class ApiDocument
         {
             404 => path.Contains('{', StringComparison.Ordinal) || path.StartsWith("/api/contacts", StringComparison.Ordinal),
             405 or 408 => false,
-            409 => method == HttpMethod.Post || method == HttpMethod.Put,
+            409 => method == HttpMethod.Post || method == HttpMethod.Put || path.StartsWith("/api/admin/locks", StringComparison.Ordinal),
             413 or 415 or 422 => operation.RequestBody is not null,
             _ => true,
         });

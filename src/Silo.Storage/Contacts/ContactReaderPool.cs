@@ -77,7 +77,7 @@ internal sealed class ContactReaderPool(string path, int size, int maxWaiting) :
         ContactReader? reader = null;
         try
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (_disposed) throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is being put away.") { RetryAfter = TimeSpan.FromSeconds(1) };
             if (!_idle.TryPop(out reader)) reader = new ContactReader(path);
             var result = read(reader, state);
             _idle.Push(reader);

@@ -26,6 +26,13 @@ public sealed class DatabaseOptions
     [Range(typeof(TimeSpan), "00:00:01", "00:10:00")]
     public TimeSpan FlushTimeout { get; set; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>
+    /// For how long every state of an organization can be gone back to; the replicas of owners of before that are deleted. Within one
+    /// owner's replica <c>Litestream:Retention</c> says the same.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:01", "3650.00:00:00")]
+    public TimeSpan ReplicaRetention { get; set; } = TimeSpan.FromDays(7);
+
     /// <summary>How many databases a silo holds at once; each costs a Litestream process. Beyond, activations are refused.</summary>
     [Range(1, 100_000)]
     public int MaxActive { get; set; } = 1_000;

@@ -71,6 +71,9 @@ public sealed partial class OrgDatabase
         }
     }
 
+    /// <summary>The head names these rows: a crash from now on leaves them as any other database's.</summary>
+    internal void Confirm() => _files.UnmarkChosen();
+
     /// <summary>Ends everything and leaves the files where they are, for the next start on this machine.</summary>
     public async Task AbandonAsync()
     {

@@ -69,6 +69,9 @@ public sealed partial class OrgDatabase : IAsyncDisposable
     /// <summary>Whether another owner has the organization; then this one only has to go.</summary>
     public bool IsMoved => _litestream.Moved is not null || _lease.Moved.IsCompleted;
 
+    /// <summary>Completes when the head names what this activation replicates; fails when it never will.</summary>
+    internal Task Published => _litestream.Published;
+
     /// <summary>Whether every commit is in the bucket under the published generation.</summary>
     public bool IsFlushed => _tracker.IsCaughtUp;
 

@@ -31,6 +31,7 @@ public sealed partial class OrgDatabaseOpening
     private readonly LitestreamRuntime _litestream;
     private readonly DatabaseOptions _options;
     private readonly DataDirectoryLock _directory;
+    private readonly ReplicaRetention _retention;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ILoggerFactory _loggers;
@@ -38,14 +39,15 @@ public sealed partial class OrgDatabaseOpening
 
     /// <summary>Made once per silo.</summary>
     public OrgDatabaseOpening(
-        BucketClient bucket, HeadStore heads, LitestreamRuntime litestream, IOptions<DatabaseOptions> options, DataDirectoryLock directory, TimeProvider time,
-        ILoggerFactory loggers)
+        BucketClient bucket, HeadStore heads, LitestreamRuntime litestream, IOptions<DatabaseOptions> options, DataDirectoryLock directory,
+        ReplicaRetention retention, TimeProvider time, ILoggerFactory loggers)
     {
         _bucket = bucket;
         _heads = heads;
         _litestream = litestream;
         _options = options.Value;
         _directory = directory;
+        _retention = retention;
         _time = time;
         _logger = loggers.CreateLogger("Silo.Storage.Replication");
         _loggers = loggers;
@@ -58,7 +60,10 @@ public sealed partial class OrgDatabaseOpening
     /// <param name="phases">Receives how long each phase took, in milliseconds.</param>
     /// <param name="cancellationToken">Gives up; nothing stays open.</param>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.DatabaseUnavailable"/>, whatever the cause, which is inside.</exception>
-    public async Task<OrgDatabase> OpenAsync(Organization organization, HeadOwner owner, ActivationPhases phases, CancellationToken cancellationToken)
+    public Task<OrgDatabase> OpenAsync(Organization organization, HeadOwner owner, ActivationPhases phases, CancellationToken cancellationToken) =>
+        OpenAsync(organization, owner, past: null, phases, cancellationToken);
+
+    private async Task<OrgDatabase> OpenAsync(Organization organization, HeadOwner owner, PastState? past, ActivationPhases phases, CancellationToken cancellationToken)
     {
         if (!_open.TryAdd(organization.Id, 0))
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is still being put away on this silo.") { RetryAfter = TimeSpan.FromSeconds(1) };
@@ -69,7 +74,7 @@ public sealed partial class OrgDatabaseOpening
             try
             {
                 phases.Done("queue");
-                return opened = await OpenInTurnAsync(organization, owner with { DataDirectoryId = _directory.Identity }, phases, cancellationToken);
+                return opened = await OpenInTurnAsync(organization, owner with { DataDirectoryId = _directory.Identity }, past, phases, cancellationToken);
             }
             finally
             {
@@ -89,8 +94,7 @@ public sealed partial class OrgDatabaseOpening
                 RetryAfter = e.Left < HeldPoll ? e.Left : HeldPoll,
             };
         }
-        catch (Exception e) when (e is BucketException or HeadException or HeadMovedException or LitestreamException or ReplicaIncompleteException or SchemaException
-            or SqliteException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (IsExplained(e))
         {
             LogFailed(organization.Id, e.Message);
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, Explain(e), e);
@@ -101,7 +105,7 @@ public sealed partial class OrgDatabaseOpening
         }
     }
 
-    private async Task<OrgDatabase> OpenInTurnAsync(Organization organization, HeadOwner owner, ActivationPhases phases, CancellationToken cancellationToken)
+    private async Task<OrgDatabase> OpenInTurnAsync(Organization organization, HeadOwner owner, PastState? past, ActivationPhases phases, CancellationToken cancellationToken)
     {
         var replicaPath = organization.GcsReplicaPath ?? throw new HeadException(organization.Id, "the catalog names no replica path.");
         var leftovers = OrgFiles.Find(_options.DataDirectory, organization.Id);
@@ -111,7 +115,7 @@ public sealed partial class OrgDatabaseOpening
         phases.Done("lease");
         try
         {
-            return await OpenOwnedAsync(lease, replicaPath, organization.Durability, leftovers, phases, cancellationToken);
+            return await OpenOwnedAsync(lease, past, replicaPath, organization.Durability, leftovers, phases, cancellationToken);
         }
         catch
         {
@@ -145,10 +149,11 @@ public sealed partial class OrgDatabaseOpening
     }
 
     private async Task<OrgDatabase> OpenOwnedAsync(
-        OwnershipLease lease, string replicaPath, Durability durability, IReadOnlyList<OrgFiles> leftovers, ActivationPhases phases, CancellationToken cancellationToken)
+        OwnershipLease lease, PastState? past, string replicaPath, Durability durability, IReadOnlyList<OrgFiles> leftovers, ActivationPhases phases,
+        CancellationToken cancellationToken)
     {
         var files = new OrgFiles(_options.DataDirectory, lease.Organization, lease.Epoch);
-        var writer = await Task.Run(() => ContinueLeftover(leftovers, lease, files), CancellationToken.None);
+        var writer = await Task.Run(() => past is null ? ContinueLeftover(leftovers, lease, files) : OpenChosen(past, leftovers, lease, files), CancellationToken.None);
         var isLeftover = writer is not null;
         if (writer is null)
         {
@@ -169,17 +174,14 @@ public sealed partial class OrgDatabaseOpening
         var target = new LitestreamTarget(files.Database, ReplicaReference.PrefixOf(replicaPath, lease.Epoch), durability);
         var database = new OrgDatabase(files, lease, target, writer, isLeftover, _litestream, _options, _time, _logger, () => _open.TryRemove(lease.Organization, out _));
         phases.Done("open");
+        _retention.Ask(lease.Organization, replicaPath, database.Published);
         LogOpened(lease.Organization, lease.Epoch, lease.Base?.Generation ?? "none", phases);
         return database;
     }
 
     private async Task RestoreAsync(string replicaPath, ReplicaReference replica, OrgFiles files, CancellationToken cancellationToken)
     {
-        var prefix = replica.Prefix(replicaPath);
-        // The names are read while Litestream restores: both only read, and a gap in the names condemns the result either way.
-        var complete = new ReplicaInventory(_bucket).CheckAsync(prefix, replica.Generation, cancellationToken);
-        var restored = _litestream.Restore.RunAsync(prefix, replica.Generation, files.Restoring, cancellationToken);
-        await Task.WhenAll(complete, restored);
+        await _litestream.Restore.RunAsync(files.Organization, replica.Prefix(replicaPath), replica.Generation, files.Restoring, cancellationToken);
         File.Move(files.Restoring, files.Database);
     }
 
@@ -189,13 +191,12 @@ public sealed partial class OrgDatabaseOpening
         var writer = new OrgWriter(files.Database);
         try
         {
-            if (lease.Base is not null && writer.Connection.Scalar<string>("PRAGMA quick_check(1)") is var check and not "ok")
-                throw new SchemaException($"The file of {lease.Organization} is damaged: {check}. Choose an older point of the replica.", isUseless: true);
+            if (lease.Base is not null) OrgSchema.CheckWhole(writer.Connection, lease.Organization);
             OrgSchema.Migrate(writer.Connection, lease.Organization);
             var (found, expected) = (OrgSchema.ReadHighWater(writer.Connection), lease.Base?.HighWater ?? 0);
             return found >= expected
                 ? writer
-                : throw new SchemaException($"The file of {lease.Organization} ends before the last commit that the bucket had (mark {found} of {expected}): objects of the replica are missing.", isUseless: true);
+                : throw new SchemaException($"The file of {lease.Organization} ends before the last commit that the bucket had (mark {found} of {expected}): objects of the replica are missing. Restore them, or choose an older point (silo restore).", isUseless: true);
         }
         catch
         {
@@ -217,8 +218,15 @@ public sealed partial class OrgDatabaseOpening
             {
                 left.Delete(); // a restore that did not end
             }
+            else if (left.AreChosen && lease.Previous?.Current?.Epoch != left.Epoch)
+            {
+                // A crash came before the head named what an operator had chosen. The truth is what it was; the choice is in the bucket.
+                left.Delete();
+                LogChoiceDropped(lease.Organization, left.Epoch);
+            }
             else if (writer is null && IsLastOwners(left, lease.Previous))
             {
+                left.UnmarkChosen();
                 files.TakeOver(left);
                 try
                 {
@@ -256,6 +264,10 @@ public sealed partial class OrgDatabaseOpening
         // It is not our child, so the kernel tells nobody here when it is gone.
         while (orphan.IsAlive) await Task.Delay(OrphanPoll, _time, cancellationToken);
     }
+
+    private static bool IsExplained(Exception e) =>
+        e is BucketException or HeadException or HeadMovedException or LitestreamException or ReplicaIncompleteException or SchemaException
+            or SqliteException or IOException or UnauthorizedAccessException;
 
     private static string Explain(Exception e) => e switch
     {

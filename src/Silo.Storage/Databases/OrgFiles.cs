@@ -18,6 +18,12 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
     /// <summary>The folder of files that could not be used and are kept for an operator.</summary>
     public const string SetAsideFolder = "set-aside";
 
+    /// <summary>
+    /// The folder of what no activation may take for a database: folders on their way to being deleted, and states of the past
+    /// that are being looked at. Its name is no organization's, and it is emptied at every start.
+    /// </summary>
+    private const string TemporaryFolder = "_temporary";
+
     /// <summary>The folder of this epoch.</summary>
     public string Folder => Path.Combine(DataDirectory, Organization.Value, Epoch.ToString("D12", CultureInfo.InvariantCulture));
 
@@ -28,6 +34,8 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
     public string Restoring => Path.Combine(Folder, "restoring.db");
 
     private string Child => Path.Combine(Folder, "litestream.json");
+
+    private string Chosen => Path.Combine(Folder, "chosen");
 
     private string LitestreamState => Path.Combine(Folder, $".org-{Organization}.db-litestream");
 
@@ -47,9 +55,26 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
     {
         foreach (var folder in new DirectoryInfo(dataDirectory).EnumerateDirectories())
         {
-            if (folder.Name != SetAsideFolder && OrganizationId.TryParse(folder.Name, out var id)) yield return id;
+            // An organization may have the name of the folder of what is set aside; there, no folder has the name of an epoch.
+            if (OrganizationId.TryParse(folder.Name, out var id) && (id.Value != SetAsideFolder || Find(dataDirectory, id).Count > 0)) yield return id;
         }
     }
+
+    /// <summary>Files that belong to no epoch yet and that no activation finds.</summary>
+    public static OrgFiles Temporary(string dataDirectory, OrganizationId organization) => new(NewTemporary(dataDirectory), organization, 0);
+
+    /// <summary>Deletes what a former silo did not come to delete.</summary>
+    public static void DeleteTemporary(string dataDirectory)
+    {
+        var folder = Path.Combine(dataDirectory, TemporaryFolder);
+        if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+    }
+
+    /// <summary>
+    /// Whether an operator chose these rows over the truth. Until the head names their epoch, they are worth nothing: a crash before
+    /// that leaves the truth what it was.
+    /// </summary>
+    public bool AreChosen => File.Exists(Chosen);
 
     /// <summary>Litestream's copy of one WAL.</summary>
     public string ShadowWal(ReplicaPosition position) => Path.Combine(
@@ -62,9 +87,16 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
     public void CreateFolder() =>
         Directory.CreateDirectory(Folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
 
+    /// <summary>Says that an operator chose these rows over the truth.</summary>
+    public void MarkChosen() => File.WriteAllBytes(Chosen, []);
+
+    /// <summary>The head names these rows' epoch: they are the truth.</summary>
+    public void UnmarkChosen() => File.Delete(Chosen);
+
     /// <summary>Takes the files of an earlier epoch over, in one step.</summary>
     public void TakeOver(OrgFiles earlier)
     {
+        Directory.CreateDirectory(Path.GetDirectoryName(Folder)!);
         Directory.Move(earlier.Folder, Folder);
         // Another epoch replicates to another prefix; what Litestream knew of the old one would mislead it.
         DeleteLitestreamState();
@@ -86,10 +118,19 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
         return kept;
     }
 
-    /// <summary>Deletes the files of this epoch, and the organization's folder when it is empty then.</summary>
+    /// <summary>
+    /// Deletes the files of this epoch, and the organization's folder when it is empty then. In one step as far as any activation
+    /// can see: a database without its WAL, left by a crash in the middle, would be taken for one to go on from.
+    /// </summary>
     public void Delete()
     {
-        if (Directory.Exists(Folder)) Directory.Delete(Folder, recursive: true);
+        if (Directory.Exists(Folder))
+        {
+            var leaving = NewTemporary(DataDirectory);
+            Directory.CreateDirectory(Path.GetDirectoryName(leaving)!);
+            Directory.Move(Folder, leaving);
+            Directory.Delete(leaving, recursive: true);
+        }
         try
         {
             Directory.Delete(Path.GetDirectoryName(Folder)!);
@@ -122,6 +163,8 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
             return null;
         }
     }
+
+    private static string NewTemporary(string dataDirectory) => Path.Combine(dataDirectory, TemporaryFolder, Guid.NewGuid().ToString("n"));
 }
 
 [JsonSerializable(typeof(ChildProcess))]

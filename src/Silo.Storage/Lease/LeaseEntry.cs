@@ -17,9 +17,14 @@ public sealed record LeaseEntry(
     OrganizationId Organization, HeadState State, long Epoch, string ClusterId, string Silo, TimeSpan TimeToLive,
     DateTimeOffset Updated, DateTimeOffset ServerTime, long ObjectGeneration)
 {
+    /// <summary>How long ago it was last renewed, at least.</summary>
+    public TimeSpan Age => HeadAge.AtLeast(ServerTime, Updated);
+
+    /// <summary>How long until anyone may take the organization; below zero, since when anyone might have.</summary>
+    public TimeSpan LeftOf(LeaseOptions options) => (TimeToLive > TimeSpan.Zero ? TimeToLive : options.TimeToLive) - Age;
+
     /// <summary>Whether anyone may take the organization.</summary>
-    public bool IsOver(LeaseOptions options) =>
-        State == HeadState.Released || HeadAge.AtLeast(ServerTime, Updated) >= (TimeToLive > TimeSpan.Zero ? TimeToLive : options.TimeToLive);
+    public bool IsOver(LeaseOptions options) => State == HeadState.Released || LeftOf(options) <= TimeSpan.Zero;
 }
 
 /// <summary>A page of leases.</summary>

@@ -19,7 +19,8 @@ public static class LitestreamRegistration
         services.AddSingleton(provider => new LitestreamRuntime(
             binary,
             provider.GetRequiredService<IOptions<LitestreamOptions>>().Value,
-            new LitestreamEnvironment(provider.GetRequiredService<IOptions<GcsOptions>>().Value)));
+            new LitestreamEnvironment(provider.GetRequiredService<IOptions<GcsOptions>>().Value),
+            provider.GetRequiredService<BucketClient>()));
         return services;
     }
 }

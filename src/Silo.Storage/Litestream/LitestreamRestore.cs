@@ -5,7 +5,8 @@ namespace Silo.Storage.Litestream;
 
 /// <summary>
 /// Runs <c>litestream restore</c> for one named generation. Left to itself it takes the generation with the newest object, and
-/// that may be one that a former owner still wrote to; acknowledged rows would be gone with exit code 0.
+/// that may be one that a former owner still wrote to; acknowledged rows would be gone with exit code 0. Of <c>-if-replica-exists</c>
+/// no use is made: with it a wrong address ends with exit code 0 too.
 /// </summary>
 /// <param name="binary">Litestream.</param>
 /// <param name="options">Its options.</param>
@@ -14,18 +15,21 @@ public sealed class LitestreamRestore(LitestreamBinary binary, LitestreamOptions
 {
     private const string NoSpace = "no space left on device"; // ENOSPC in Go's words
 
+    // Litestream writes the path of an address anew and escapes it, so a folder with a space in its name would not be found.
+    private const string WorkingFolder = "file:///proc/self/cwd";
+
     /// <summary>Restores the end of a generation into a new file.</summary>
-    /// <param name="replicaPath">The object name prefix, without a slash at the end.</param>
+    /// <param name="replica">The folder of a replica of type <c>file</c>.</param>
     /// <param name="generation">The generation.</param>
     /// <param name="file">A file that does not exist yet.</param>
     /// <param name="cancellationToken">Kills the process.</param>
     /// <exception cref="LitestreamException">The restore failed, or ended without a file.</exception>
     /// <exception cref="IOException">The disk has no room for it.</exception>
-    public async Task RunAsync(string replicaPath, string generation, string file, CancellationToken cancellationToken)
+    public async Task RunAsync(string replica, string generation, string file, CancellationToken cancellationToken)
     {
-        var url = $"gcs://{environment.BucketName}/{replicaPath}";
-        var start = new ProcessStartInfo(binary.Path, ["restore", "-generation", generation, "-o", file, url])
+        var start = new ProcessStartInfo(binary.Path, ["restore", "-generation", generation, "-o", file, WorkingFolder])
         {
+            WorkingDirectory = replica,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
@@ -42,11 +46,13 @@ public sealed class LitestreamRestore(LitestreamBinary binary, LitestreamOptions
             await process.WaitForExitAsync(cancellationToken);
             if (process.ExitCode != 0)
             {
-                var said = $"litestream restore of {url} generation {generation} ended with {process.ExitCode}: {Tail(await errors + await output)}";
-                throw said.Contains(NoSpace, StringComparison.Ordinal) ? new IOException(said) : new LitestreamException(said);
+                var said = $"litestream restore of generation {generation} ended with {process.ExitCode}: {Tail(await errors + await output)}.";
+                throw said.Contains(NoSpace, StringComparison.Ordinal)
+                    ? new IOException(said)
+                    : new LitestreamException($"{said} If an object is damaged, restore an older version of it, or choose an older point (silo restore).");
             }
             if (!File.Exists(file))
-                throw new LitestreamException($"litestream restore of {url} generation {generation} made no file: {Tail(await errors + await output)}");
+                throw new LitestreamException($"litestream restore of generation {generation} made no file: {Tail(await errors + await output)}");
         }
         finally
         {

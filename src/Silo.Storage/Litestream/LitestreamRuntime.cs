@@ -1,13 +1,16 @@
+using Silo.Storage.Gcs;
+
 namespace Silo.Storage.Litestream;
 
 /// <summary>What every Litestream of this process is started with.</summary>
 /// <param name="Binary">The checked binary.</param>
 /// <param name="Options">The options.</param>
 /// <param name="Environment">How it reaches the bucket.</param>
-public sealed record LitestreamRuntime(LitestreamBinary Binary, LitestreamOptions Options, LitestreamEnvironment Environment)
+/// <param name="Bucket">How we reach it.</param>
+public sealed record LitestreamRuntime(LitestreamBinary Binary, LitestreamOptions Options, LitestreamEnvironment Environment, BucketClient Bucket)
 {
     /// <summary>Runs restores.</summary>
-    public LitestreamRestore Restore { get; } = new(Binary, Options, Environment);
+    internal ReplicaRestore Restore { get; } = new(Bucket, new LitestreamRestore(Binary, Options, Environment));
 
     /// <summary>Held by who starts a Litestream again because the bucket fell behind, until the new one has shown progress.</summary>
     internal SemaphoreSlim RestartTurns { get; } = new(Options.MaxConcurrentRestarts);

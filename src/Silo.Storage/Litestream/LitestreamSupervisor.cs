@@ -25,6 +25,7 @@ internal sealed partial class LitestreamSupervisor
     private readonly ReplicationTracker _tracker;
     private readonly ReplicationWatch _health;
     private readonly Func<Task<bool>> _poke;
+    private readonly WalEnds _ends;
     private readonly OwnershipLease _lease;
     private readonly long _highWater;
     private readonly TimeProvider _time;
@@ -58,6 +59,7 @@ internal sealed partial class LitestreamSupervisor
         _tracker = tracker;
         _health = new ReplicationWatch(runtime.Options, time);
         _poke = poke;
+        _ends = new WalEnds(runtime.Bucket, files.Organization, _target.ReplicaPath, logger);
         _lease = lease;
         _highWater = highWater;
         _time = time;
@@ -86,6 +88,7 @@ internal sealed partial class LitestreamSupervisor
         await _running;
         await _publishing;
         EndRestartTurn();
+        await _ends.StopAsync();
         _published.TrySetCanceled();
         _stopping.Dispose();
     }
@@ -246,6 +249,7 @@ internal sealed partial class LitestreamSupervisor
                 var salt = WalPosition.ReadSalt(_files.ShadowWal(happened.Position));
                 _tracker.Uploaded(happened.Position.Generation, salt, happened.Position.Offset + happened.Bytes);
                 BeginPublish(happened.Position.Generation);
+                _ends.Uploaded(happened.Position, happened.Bytes, _stopping.Token);
                 LogSegment(_lease.Organization, happened.Position, happened.Bytes);
                 break;
             case LitestreamEventKind.Failure:

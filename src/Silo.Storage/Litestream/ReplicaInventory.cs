@@ -3,50 +3,179 @@ using Silo.Storage.Gcs;
 
 namespace Silo.Storage.Litestream;
 
-/// <summary>
-/// Reads the names of a generation's objects before it is restored. <c>litestream restore</c> takes what it finds: with a
-/// piece of the WAL missing it makes a shorter database, with exit code 0 and a clean <c>integrity_check</c>.
-/// </summary>
+/// <summary>Reads the names of what the bucket has of a replica. <c>litestream restore</c> takes what it finds; this tells what is not there.</summary>
 /// <param name="bucket">The bucket.</param>
 public sealed class ReplicaInventory(BucketClient bucket)
 {
-    /// <summary>Checks that a generation has a snapshot and an unbroken row of WAL files from there.</summary>
-    /// <exception cref="ReplicaIncompleteException">It has not.</exception>
-    public async Task CheckAsync(string prefix, string generation, CancellationToken cancellationToken)
+    /// <summary>What the bucket has of one generation; with one request, unless there are more objects than a page holds.</summary>
+    /// <param name="prefix">The object name prefix of the epoch, without a slash at the end.</param>
+    /// <param name="generation">The generation.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<GenerationInventory> ReadAsync(string prefix, string generation, CancellationToken cancellationToken)
     {
-        var root = $"{prefix}/generations/{generation}/";
-        var snapshots = new List<int>();
-        var segments = new SortedDictionary<int, long>();
-        await foreach (var found in bucket.ListAsync(root, cancellationToken: cancellationToken))
-        {
-            var name = found.Name[root.Length..];
-            if (name.StartsWith("snapshots/", StringComparison.Ordinal))
-            {
-                snapshots.Add(Hex(name.AsSpan("snapshots/".Length), 0));
-            }
-            else if (name.StartsWith("wal/", StringComparison.Ordinal))
-            {
-                var (index, offset) = (Hex(name.AsSpan("wal/".Length), 0), Hex(name.AsSpan("wal/".Length), 9));
-                segments[index] = segments.TryGetValue(index, out var first) ? Math.Min(first, offset) : offset;
-            }
-        }
-
-        if (snapshots.Count == 0) throw new ReplicaIncompleteException(root, "it has no snapshot");
-        var expected = snapshots.Max();
-        foreach (var (index, first) in segments)
-        {
-            if (index < expected) continue;
-            if (index > expected) throw new ReplicaIncompleteException(root, string.Create(CultureInfo.InvariantCulture, $"WAL {expected:x8} is missing"));
-            if (first != 0) throw new ReplicaIncompleteException(root, string.Create(CultureInfo.InvariantCulture, $"the beginning of WAL {index:x8} is missing"));
-            expected++;
-        }
+        var root = GenerationInventory.RootOf(prefix, generation);
+        var found = new GenerationInventory(prefix, generation);
+        await foreach (var item in bucket.ListAsync(root, cancellationToken: cancellationToken)) found.Add(item, item.Name[root.Length..]);
+        return found;
     }
 
-    /// <summary>Eight hexadecimal digits of a name (<c>snapshots/00000000.snapshot.lz4</c>, <c>wal/00000000_00000000.wal.lz4</c>); -1 for others.</summary>
-    private static int Hex(ReadOnlySpan<char> name, int at) =>
-        name.Length >= at + 8 && int.TryParse(name.Slice(at, 8), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value) ? value : -1;
+    /// <summary>What the bucket has of every generation of an epoch, in no order.</summary>
+    /// <param name="prefix">The object name prefix of the epoch, without a slash at the end.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<IReadOnlyCollection<GenerationInventory>> ReadAllAsync(string prefix, CancellationToken cancellationToken)
+    {
+        var root = $"{prefix}/generations/";
+        var generations = new Dictionary<string, GenerationInventory>(StringComparer.Ordinal);
+        await foreach (var item in bucket.ListAsync(root, cancellationToken: cancellationToken))
+        {
+            var (generation, slash) = (item.Name[root.Length..], item.Name.IndexOf('/', root.Length) - root.Length);
+            if (slash < 0 || !ReplicaPosition.IsGeneration(generation[..slash])) continue;
+            if (!generations.TryGetValue(generation[..slash], out var found)) generations[generation[..slash]] = found = new GenerationInventory(prefix, generation[..slash]);
+            found.Add(item, generation[(slash + 1)..]);
+        }
+        return generations.Values;
+    }
 }
 
-/// <summary>A replica lacks objects; a restore of it would be short.</summary>
-public sealed class ReplicaIncompleteException(string prefix, string what)
-    : Exception($"The replica {prefix} is incomplete: {what}. Restore the missing objects (bucket versioning or soft delete), or choose an older point.");
+/// <summary>A snapshot: the whole file at some moment under one WAL.</summary>
+/// <param name="Object">The object.</param>
+/// <param name="Index">The WAL that continues it, from its beginning.</param>
+public sealed record ReplicaSnapshot(BucketObject Object, int Index);
+
+/// <summary>A piece of a WAL.</summary>
+/// <param name="Object">The object.</param>
+/// <param name="Index">Which WAL.</param>
+/// <param name="Offset">Where in it the piece begins, in bytes.</param>
+public sealed record ReplicaSegment(BucketObject Object, int Index, long Offset);
+
+/// <summary>What the bucket has of one generation, and what of it a restore needs.</summary>
+/// <param name="prefix">The object name prefix of the epoch, without a slash at the end.</param>
+/// <param name="generation">The generation.</param>
+public sealed class GenerationInventory(string prefix, string generation)
+{
+    private const string SnapshotFolder = "snapshots/";
+    private const string SnapshotEnding = ".snapshot.lz4";
+    private const string SegmentFolder = "wal/";
+    private const string SegmentEnding = ".wal.lz4";
+    private const string EndFolder = "ends/";
+    private const int Digits = 8;
+
+    private readonly List<ReplicaSnapshot> _snapshots = [];
+    private readonly List<ReplicaSegment> _segments = [];
+    private readonly Dictionary<int, long> _ends = [];
+
+    /// <summary>The object name prefix of the epoch.</summary>
+    public string Prefix { get; } = prefix;
+
+    /// <summary>The generation.</summary>
+    public string Generation { get; } = generation;
+
+    /// <summary>What all its objects' names begin with.</summary>
+    public string Root => RootOf(Prefix, Generation);
+
+    /// <summary>Whether it has anything to begin a restore with.</summary>
+    public bool HasSnapshot => _snapshots.Count > 0;
+
+    /// <summary>When its first object that is still there was written, by the bucket's clock; null when it has none.</summary>
+    public DateTimeOffset? Began { get; private set; }
+
+    /// <summary>When its last object was written, by the bucket's clock; null when it has none.</summary>
+    public DateTimeOffset? Ended { get; private set; }
+
+    /// <summary>What the names of a generation's objects begin with.</summary>
+    public static string RootOf(string prefix, string generation) => $"{prefix}/generations/{generation}/";
+
+    /// <summary>
+    /// The name of the mark that a WAL ended at some byte. Litestream goes on to the next WAL without a word about where the last
+    /// one ended, so if the last pieces of one were lost, nothing in the replica would tell.
+    /// </summary>
+    public static string EndName(string prefix, ReplicaPosition end) =>
+        string.Create(CultureInfo.InvariantCulture, $"{RootOf(prefix, end.Generation)}{EndFolder}{end.Index:x8}_{end.Offset:x8}");
+
+    /// <summary>What a restore of the generation's end takes.</summary>
+    /// <exception cref="ReplicaIncompleteException">Objects are missing, as far as names can tell.</exception>
+    public RestorePlan Newest()
+    {
+        var snapshot = _snapshots.MaxBy(found => found.Index) ?? throw new ReplicaIncompleteException(Root, "it has no snapshot");
+        return Plan(snapshot, _segments.Where(segment => segment.Index >= snapshot.Index), []);
+    }
+
+    /// <summary>What a restore of the state at a past moment takes; null when the generation has none so old.</summary>
+    /// <remarks>
+    /// Litestream overwrites the snapshot of a WAL that lasts, so it may be younger than the moment. What it was made from is then
+    /// to be proven by the pieces that were uploaded later (<see cref="RestorePlan.Later"/>).
+    /// </remarks>
+    /// <exception cref="ReplicaIncompleteException">Objects are missing, as far as names can tell.</exception>
+    public RestorePlan? At(DateTimeOffset moment)
+    {
+        var until = _segments.TakeWhile(segment => segment.Object.Updated <= moment).ToList();
+        var last = until.LastOrDefault()?.Index ?? -1;
+        var snapshot = _snapshots.Where(found => found.Object.Updated <= moment).MaxBy(found => found.Index)
+            ?? _snapshots.Where(found => found.Index <= last).MaxBy(found => found.Index);
+        if (snapshot is null) return null;
+        var later = _segments.Skip(until.Count).Where(segment => segment.Index == snapshot.Index);
+        return Plan(snapshot, until.Where(segment => segment.Index >= snapshot.Index), later);
+    }
+
+    internal void Add(BucketObject item, string name)
+    {
+        if (name.StartsWith(SnapshotFolder, StringComparison.Ordinal) && name.EndsWith(SnapshotEnding, StringComparison.Ordinal))
+        {
+            if (Hexadecimal(name.AsSpan(SnapshotFolder.Length..^SnapshotEnding.Length)) is not { } index) return;
+            _snapshots.Add(new ReplicaSnapshot(item, (int)index));
+        }
+        else if (name.StartsWith(SegmentFolder, StringComparison.Ordinal) && name.EndsWith(SegmentEnding, StringComparison.Ordinal))
+        {
+            if (Pair(name.AsSpan(SegmentFolder.Length..^SegmentEnding.Length)) is not { } place) return;
+            // The bucket lists by name, which is the order of index and offset.
+            _segments.Add(new ReplicaSegment(item, place.Index, place.Offset));
+        }
+        else
+        {
+            if (name.StartsWith(EndFolder, StringComparison.Ordinal) && Pair(name.AsSpan(EndFolder.Length)) is { } end) _ends[end.Index] = end.Offset;
+            return;
+        }
+        if (Began is null || item.Updated < Began) Began = item.Updated;
+        if (Ended is null || item.Updated > Ended) Ended = item.Updated;
+    }
+
+    private RestorePlan Plan(ReplicaSnapshot snapshot, IEnumerable<ReplicaSegment> segments, IEnumerable<ReplicaSegment> later)
+    {
+        var plan = new RestorePlan(this, snapshot, [.. segments], [.. later], _ends);
+        var expected = snapshot.Index;
+        foreach (var wal in plan.Segments.GroupBy(segment => segment.Index))
+        {
+            if (wal.Key != expected) throw new ReplicaIncompleteException(Root, string.Create(CultureInfo.InvariantCulture, $"WAL {expected:x8} is missing"));
+            if (wal.First().Offset != 0) throw new ReplicaIncompleteException(Root, string.Create(CultureInfo.InvariantCulture, $"the beginning of WAL {wal.Key:x8} is missing"));
+            expected++;
+        }
+        return plan;
+    }
+
+    private static (int Index, long Offset)? Pair(ReadOnlySpan<char> name) =>
+        name.Length == Digits + 1 + Digits && name[Digits] == '_' && Hexadecimal(name[..Digits]) is { } index && Hexadecimal(name[(Digits + 1)..]) is { } offset
+            ? ((int)index, offset)
+            : null;
+
+    private static long? Hexadecimal(ReadOnlySpan<char> digits) =>
+        digits.Length == Digits && long.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value) ? value : null;
+}
+
+/// <summary>What a restore takes, and what proves it.</summary>
+/// <param name="Generation">Of which generation.</param>
+/// <param name="Snapshot">The file to begin with.</param>
+/// <param name="Segments">The WAL from there, in order.</param>
+/// <param name="Later">Pieces of the snapshot's own WAL that are not to be applied: the snapshot must not have anything of them.</param>
+/// <param name="Ends">WAL to the byte at which it is known to have ended.</param>
+public sealed record RestorePlan(
+    GenerationInventory Generation, ReplicaSnapshot Snapshot, IReadOnlyList<ReplicaSegment> Segments, IReadOnlyList<ReplicaSegment> Later,
+    IReadOnlyDictionary<int, long> Ends)
+{
+    /// <summary>When the last object that is applied was written, by the bucket's clock: the state is at least as old.</summary>
+    public DateTimeOffset StateAt => Segments.Count > 0 ? Segments[^1].Object.Updated : Snapshot.Object.Updated;
+}
+
+/// <summary>A replica lacks objects, or they are damaged; a restore of it would be short or wrong.</summary>
+public sealed class ReplicaIncompleteException(string prefix, string what, Exception? innerException = null) : Exception(
+    $"The replica {prefix} is incomplete: {what}. Restore the missing objects (bucket versioning or soft delete), or choose an older point (silo restore).",
+    innerException);

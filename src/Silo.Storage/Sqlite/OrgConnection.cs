@@ -40,6 +40,9 @@ internal static class OrgConnection
     /// <summary>Opens a connection that reads beside the writer.</summary>
     public static SqliteConnection OpenReader(string path) => Open(path, SqliteOpenMode.ReadWrite, ReaderPragmas);
 
+    /// <summary>Opens a file that nobody writes to, without its WAL and without leaving a trace beside it.</summary>
+    public static SqliteConnection OpenImmutable(string path) => Open($"file:{Uri.EscapeDataString(path)}?immutable=1", SqliteOpenMode.ReadOnly, "PRAGMA query_only = ON");
+
     private static SqliteConnection Open(string path, SqliteOpenMode mode, string pragmas)
     {
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false }.ToString());

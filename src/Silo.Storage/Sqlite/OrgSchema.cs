@@ -35,8 +35,18 @@ internal static class OrgSchema
         """,
     ];
 
+    private const string SelectStamp = "SELECT value FROM silo_meta WHERE key = 'organization_id'";
+
     /// <summary>The newest version.</summary>
     public static int Version => Steps.Length;
+
+    /// <summary>Checks the structure of a file that came from elsewhere.</summary>
+    /// <exception cref="SchemaException">It is damaged.</exception>
+    public static void CheckWhole(SqliteConnection connection, OrganizationId organization)
+    {
+        if (connection.Scalar<string>("PRAGMA quick_check(1)") is var check and not "ok")
+            throw new SchemaException($"The file of {organization} is damaged: {check}. Choose an older point of the replica (silo restore).", isUseless: true);
+    }
 
     /// <summary>Brings a file to the newest version, each step in a transaction of its own, and stamps a new one with its organization.</summary>
     /// <exception cref="SchemaException">The file is of a newer version, or of another organization.</exception>
@@ -69,6 +79,10 @@ internal static class OrgSchema
     public static long ReadHighWater(SqliteConnection connection) =>
         long.Parse(connection.Scalar<string>("SELECT value FROM silo_meta WHERE key = 'high_water'") ?? "0", System.Globalization.CultureInfo.InvariantCulture);
 
+    /// <summary>Sets the counter above another one that was reached with other rows.</summary>
+    public static void RaiseHighWaterAbove(SqliteConnection connection, long other) =>
+        connection.Execute("UPDATE silo_meta SET value = max(CAST(value AS INTEGER), $other) + 1 WHERE key = 'high_water'", ("$other", other));
+
     /// <summary>Raises the counter by one.</summary>
     public static long RaiseHighWater(SqliteConnection connection) =>
         long.Parse(connection.Scalar<string>("UPDATE silo_meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'high_water' RETURNING value")!, System.Globalization.CultureInfo.InvariantCulture);
@@ -81,9 +95,23 @@ internal static class OrgSchema
     public static void Poke(SqliteConnection connection) =>
         connection.Execute("INSERT INTO silo_meta (key, value) VALUES ('pokes', '1') ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1");
 
+    /// <summary>The organization that a file, or the beginning of one, is stamped with; null when that cannot be read.</summary>
+    public static string? ReadStamp(string path)
+    {
+        try
+        {
+            using var connection = OrgConnection.OpenImmutable(path);
+            return connection.Scalar<string>(SelectStamp);
+        }
+        catch (SqliteException)
+        {
+            return null;
+        }
+    }
+
     private static void CheckOrganization(SqliteConnection connection, OrganizationId organization)
     {
-        var stamped = connection.Scalar<string>("SELECT value FROM silo_meta WHERE key = 'organization_id'");
+        var stamped = connection.Scalar<string>(SelectStamp);
         if (stamped != organization.Value)
             throw new SchemaException($"The file restored for {organization} is stamped with another organization. Look for objects that were copied between replica paths.", isUseless: true);
     }

@@ -13,6 +13,7 @@ public sealed partial class ApiDocumentTests(StandInCluster cluster) : IAsyncLif
         "get /api/contacts", "post /api/contacts", "get /api/contacts/{id}", "put /api/contacts/{id}", "delete /api/contacts/{id}",
         "get /api/contacts/count",
         "get /api/admin/organizations", "post /api/admin/organizations", "get /api/admin/organizations/{id}",
+        "get /api/admin/organizations/{id}/restore", "post /api/admin/organizations/{id}/restore", "get /api/admin/locks", "delete /api/admin/locks/{id}",
         "get /api/admin/databases", "get /api/admin/databases/{id}",
         "post /api/admin/databases/{id}/warm", "post /api/admin/databases/{id}/deactivate",
         "get /health/live", "get /health/ready",

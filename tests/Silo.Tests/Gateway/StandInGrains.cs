@@ -23,6 +23,10 @@ public sealed class StandIns
 
     public ConcurrentDictionary<string, DatabaseStatus> Active { get; } = new();
 
+    public ConcurrentDictionary<string, RestoreStatus> Restores { get; } = new();
+
+    public ConcurrentDictionary<string, LockStatus> Locks { get; } = new();
+
     public ConcurrentDictionary<string, ContactListQuery> LastQuery { get; } = new();
 
     public SemaphoreSlim Arrival(string organization) => Arrivals.GetOrAdd(organization, _ => new SemaphoreSlim(0));
@@ -85,6 +89,20 @@ public sealed class StandInDatabaseGrain(StandIns standIns) : Grain, IOrgDatabas
 
     public Task Deactivate(CancellationToken cancellationToken) => Task.CompletedTask;
 
+    public async Task<RestoreStatus> Restore(DateTimeOffset at, bool dryRun, CancellationToken cancellationToken)
+    {
+        await standIns.Meet(Organization);
+        var asked = new RestoreStatus
+        {
+            Organization = OrganizationId.Parse(Organization), State = RestoreState.Completed, DryRun = dryRun, At = at, StartedAt = at.AddHours(1), FinishedAt = at.AddHours(1),
+            StateAt = at.AddSeconds(-1), Epoch = 3, Generation = "0123456789abcdef", Contacts = 7, NewEpoch = dryRun ? null : 5,
+        };
+        // A test that has put one there lets it run on.
+        return standIns.Restores.GetOrAdd(Organization, asked);
+    }
+
+    public Task<RestoreStatus?> FindRestore(CancellationToken cancellationToken) => Task.FromResult(standIns.Restores.GetValueOrDefault(Organization));
+
     private ContactWritten Put(string id, ContactFields fields, Durability? durability)
     {
         var json = JsonSerializer.SerializeToUtf8Bytes(new { id, fields.Name, fields.Email, fields.Phone, fields.Company, fields.Notes, fields.AgentId }, Web);
@@ -134,6 +152,24 @@ public sealed class StandInCatalogGrain(StandIns standIns) : Grain, ICatalogGrai
     }
 
     public Task CheckHealth(CancellationToken cancellationToken) => standIns.Meet(Name);
+}
+
+public sealed class StandInLocksGrain(StandIns standIns) : Grain, ILocksGrain
+{
+    public Task<LockPage> List(string? cursor, int limit, CancellationToken cancellationToken)
+    {
+        var rows = standIns.Locks.Values.Where(row => cursor is null || string.CompareOrdinal(row.Organization.Value, cursor) > 0)
+            .OrderBy(row => row.Organization.Value, StringComparer.Ordinal).Take(limit + 1).ToList();
+        return Task.FromResult(rows.Count > limit ? new LockPage([.. rows.Take(limit)], rows[limit - 1].Organization.Value) : new LockPage(rows, null));
+    }
+
+    public Task Release(OrganizationId organization, CancellationToken cancellationToken)
+    {
+        if (!standIns.Locks.TryGetValue(organization.Value, out var found)) throw new OrganizationException(OrganizationErrorCode.LockNotFound, "There is no lock.");
+        if (!found.Expired) throw new OrganizationException(OrganizationErrorCode.LockHeld, $"Its owner is alive; it expires in {found.ExpiresInSeconds} s.");
+        standIns.Locks.TryRemove(organization.Value, out _);
+        return Task.CompletedTask;
+    }
 }
 
 public sealed class StandInActiveDatabasesGrain(StandIns standIns) : Grain, IActiveDatabasesGrain

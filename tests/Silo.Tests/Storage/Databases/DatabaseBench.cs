@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -127,7 +128,15 @@ public sealed class DatabaseBench : IAsyncDisposable
     {
         var truth = (await HeadAsync(organization)).Truth!;
         var file = Folder[$"outside-{Guid.NewGuid():n}.db"];
-        await Silo("restore").GetRequiredService<LitestreamRuntime>().Restore.RunAsync(truth.Prefix(organization.GcsReplicaPath!), truth.Generation, file, Token);
+        var start = new ProcessStartInfo(Litestream.Path, ["restore", "-generation", truth.Generation, "-o", file, $"gcs://bucket/{truth.Prefix(organization.GcsReplicaPath!)}"])
+        {
+            RedirectStandardError = true,
+        };
+        start.Environment["STORAGE_EMULATOR_HOST"] = Emulator.Url.Authority;
+        using var restore = Process.Start(start)!;
+        var said = await restore.StandardError.ReadToEndAsync(Token);
+        await restore.WaitForExitAsync(Token);
+        Assert.True(restore.ExitCode == 0, said);
         return file;
     }
 

@@ -1,0 +1,27 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Silo.Contracts.Databases;
+
+namespace Silo.Cli;
+
+/// <summary>The JSON of the admin API, as far as these commands need it.</summary>
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, Converters = [typeof(CamelCase<RestoreState>), typeof(CamelCase<DatabaseState>)])]
+[JsonSerializable(typeof(RestoreStatus))]
+[JsonSerializable(typeof(RestoreRequest))]
+[JsonSerializable(typeof(LockPage))]
+[JsonSerializable(typeof(DatabaseList))]
+[JsonSerializable(typeof(Problem))]
+internal sealed partial class CliJson : JsonSerializerContext;
+
+/// <summary>An enumeration as its name in camel case.</summary>
+internal sealed class CamelCase<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.CamelCase, allowIntegerValues: false)
+    where T : struct, Enum;
+
+/// <summary>The body of a restore.</summary>
+internal sealed record RestoreRequest(string At, bool DryRun);
+
+/// <summary>Every active database.</summary>
+internal sealed record DatabaseList(IReadOnlyList<DatabaseStatus> Items);
+
+/// <summary>A refusal (RFC 9457).</summary>
+internal sealed record Problem(string? Title, string? Detail, string? Code, string? TraceId, IReadOnlyDictionary<string, string[]>? Errors);

@@ -1,0 +1,65 @@
+using System.CommandLine;
+using System.Globalization;
+using Silo.Contracts.Databases;
+using Spectre.Console;
+
+namespace Silo.Cli.Commands;
+
+/// <summary>
+/// <c>silo restore --org X --at TIME</c>. It first shows what would come back and asks; nothing happens by accident.
+/// </summary>
+internal static class RestoreCommand
+{
+    private static readonly TimeSpan Poll = TimeSpan.FromSeconds(1);
+
+    public static Command Make()
+    {
+        var organization = OrganizationArgument.Named();
+        var at = new Option<string>("--at") { Description = "The moment to go back to, such as 2026-03-01T09:30:00Z; the newest proven state at or before it is taken.", Required = true };
+        var dryRun = new Option<bool>("--dry-run") { Description = "Only find, prove and count what would come back." };
+        var yes = new Option<bool>("--yes") { Description = "Do not ask." };
+        var command = new Command("restore", "Goes back to what an organization's rows were at a moment. What is the truth now stays in the bucket, and can be gone back to.")
+        {
+            organization, at, dryRun, yes,
+        };
+        return CommandRun.Runs(command, async (run, token) =>
+        {
+            var path = $"/api/admin/organizations/{run.Value(organization)}/restore";
+            if (run.Value(dryRun))
+            {
+                Print(run, await RunAsync(run, path, new RestoreRequest(run.Value(at), true), token));
+                return;
+            }
+            if (!run.Value(yes)) await AskAsync(run, path, run.Value(organization), run.Value(at), token);
+            Print(run, await RunAsync(run, path, new RestoreRequest(run.Value(at), false), token));
+        });
+    }
+
+    private static async Task AskAsync(CommandRun run, string path, string organization, string at, CancellationToken cancellationToken)
+    {
+        if (Console.IsInputRedirected) throw new UsageException("There is nobody to ask here: say --yes, or look first with --dry-run.");
+        Print(run, await RunAsync(run, path, new RestoreRequest(at, true), cancellationToken));
+        if (!await AnsiConsole.ConfirmAsync($"Shall {Markup.Escape(organization)} go back to this?", defaultValue: false, cancellationToken))
+            throw new UsageException("Nothing was changed.");
+    }
+
+    private static async Task<RestoreStatus> RunAsync(CommandRun run, string path, RestoreRequest request, CancellationToken cancellationToken)
+    {
+        var status = await run.Server.PostAsync(path, request, CliJson.Default.RestoreRequest, CliJson.Default.RestoreStatus, cancellationToken);
+        while (status.State == RestoreState.Running)
+        {
+            await Task.Delay(Poll, TimeProvider.System, cancellationToken);
+            status = await run.Server.GetAsync(path, CliJson.Default.RestoreStatus, cancellationToken);
+        }
+        return status.State == RestoreState.Completed ? status : throw new RefusedException(status.Problem ?? "The restore failed.", null);
+    }
+
+    private static void Print(CommandRun run, RestoreStatus status) => run.Print(status, CliJson.Default.RestoreStatus, done =>
+    {
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"The newest proven state at or before {done.At:O} is of {done.StateAt:O}: {done.Contacts} contacts, from generation {done.Generation} of epoch {done.Epoch}."));
+        Console.WriteLine(done.NewEpoch is { } epoch
+            ? string.Create(CultureInfo.InvariantCulture, $"{done.Organization} goes on from it in epoch {epoch}. What was the truth before stays in the bucket.")
+            : "Nothing was changed.");
+    });
+}

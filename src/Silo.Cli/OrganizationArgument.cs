@@ -1,0 +1,30 @@
+using System.CommandLine;
+using Silo.Contracts;
+
+namespace Silo.Cli;
+
+/// <summary>An organization's id on the command line. What is none is refused before anything is asked.</summary>
+internal static class OrganizationArgument
+{
+    /// <summary>As the word after the command.</summary>
+    public static Argument<string> Word()
+    {
+        var argument = new Argument<string>("organization") { Description = "The organization's id." };
+        argument.Validators.Add(result =>
+        {
+            if (!OrganizationId.TryParse(result.GetValueOrDefault<string>(), out _)) result.AddError(OrganizationException.InvalidId().Message);
+        });
+        return argument;
+    }
+
+    /// <summary>As an option.</summary>
+    public static Option<string> Named()
+    {
+        var option = new Option<string>("--org") { Description = "The organization's id.", Required = true };
+        option.Validators.Add(result =>
+        {
+            if (!OrganizationId.TryParse(result.GetValueOrDefault<string>(), out _)) result.AddError(OrganizationException.InvalidId().Message);
+        });
+        return option;
+    }
+}

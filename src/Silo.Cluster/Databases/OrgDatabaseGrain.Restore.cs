@@ -1,0 +1,137 @@
+using Silo.Contracts;
+using Silo.Contracts.Databases;
+using Silo.Contracts.Organizations;
+using Silo.Storage.Databases;
+
+namespace Silo.Cluster.Databases;
+
+internal sealed partial class OrgDatabaseGrain
+{
+    /// <summary>How long the outcome of a restore can be asked for while no database is open.</summary>
+    private static readonly TimeSpan KeepRestore = TimeSpan.FromMinutes(5);
+
+    private RestoreStatus? _restore;
+    private Task _restoring = Task.CompletedTask;
+
+    /// <inheritdoc/>
+    public async Task<RestoreStatus> Restore(DateTimeOffset at, bool dryRun, CancellationToken cancellationToken)
+    {
+        _activation.Touch();
+        if (_restore is { State: RestoreState.Running })
+            throw new OrganizationException(OrganizationErrorCode.RestoreInProgress, "A restore of this organization runs already.");
+        var begun = new RestoreStatus { Organization = _activation.Organization, State = RestoreState.Running, DryRun = dryRun, At = at, StartedAt = time.GetUtcNow() };
+        _restore = begun;
+        var running = RestoreAsync(begun);
+        _restoring = running;
+        try
+        {
+            return _restore = await running.WaitAsync(OrgDatabaseTimeouts.RestoreWait, time, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            return _restore;
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<RestoreStatus?> FindRestore(CancellationToken cancellationToken)
+    {
+        _activation.Touch();
+        return Task.FromResult(_restore);
+    }
+
+    /// <summary>Runs to its end whoever waits.</summary>
+    private async Task<RestoreStatus> RestoreAsync(RestoreStatus restore)
+    {
+        await Task.Yield(); // so that the caller has taken note of it
+        try
+        {
+            var organization = await FindAsync(_deactivating.Token);
+            if (!restore.DryRun) await FlushTruthAsync();
+            await using var past = await opening.BringBackAsync(organization, restore.At, _deactivating.Token);
+            restore = restore with { Epoch = past.Epoch, Generation = past.Generation, StateAt = past.StateAt, Contacts = past.Contacts };
+            if (!restore.DryRun) restore = restore with { NewEpoch = await ReplaceAsync(organization, past) };
+            return _restore = restore with { State = RestoreState.Completed, FinishedAt = time.GetUtcNow() };
+        }
+        catch (Exception e)
+        {
+            // The boundary of the turn: whoever polls must see an end.
+            _restore = restore with
+            {
+                State = RestoreState.Failed,
+                FinishedAt = time.GetUtcNow(),
+                Problem = e is OrganizationException ? e.Message : "The restore failed because of an unexpected error.",
+            };
+            if (e is not OrganizationException) LogUnexpected(_activation.Organization, e);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// What is the truth now is to stay in the bucket, also what only this machine has of it. A database that cannot be opened is what
+    /// this is mostly for; then its files, if there are any here, are set aside.
+    /// </summary>
+    private async Task FlushTruthAsync()
+    {
+        try
+        {
+            var database = _activation.Database;
+            if (database is null && opening.HasLeftovers(_activation.Organization)) database = await OpenAsync(_deactivating.Token);
+            if (database is not null) await database.FlushAsync(_deactivating.Token);
+        }
+        catch (FlushException e)
+        {
+            throw new OrganizationException(OrganizationErrorCode.DurabilityUnavailable, "The bucket does not confirm the last commits; the database stays as it is.", e) { RetryAfter = RetryFlush };
+        }
+        catch (OrganizationException e) when (e.Code == OrganizationErrorCode.DatabaseUnavailable)
+        {
+            LogTruthNotOpened(_activation.Organization, e.Message);
+        }
+    }
+
+    /// <summary>Puts the database away and opens the state in its place; calls that come meanwhile wait as for any opening.</summary>
+    /// <returns>The epoch of it.</returns>
+    private async Task<long> ReplaceAsync(Organization organization, PastState past)
+    {
+        while (_attempt is { } running) await ((Task)running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        var replacing = _attempt = ReplaceInTurnAsync(organization, past);
+        return (await replacing).Status().Epoch;
+    }
+
+    private async Task<OrgDatabase> ReplaceInTurnAsync(Organization organization, PastState past)
+    {
+        await Task.Yield(); // so that _attempt is set before it can end
+        var before = _activation.Database;
+        try
+        {
+            if (before is null) active.Add(_activation);
+            _activation.Replacing();
+            if (before is not null) await before.CloseAsync(_deactivating.Token);
+            before = null;
+            var phases = new ActivationPhases(time);
+            var database = await opening.OpenPastAsync(organization, past, Owner, phases, _deactivating.Token);
+            _durability = organization.Durability;
+            _refusal = null;
+            _activation.Opened(database, phases);
+            LeaveWhenMovedAsync(database).Ignore();
+            return database;
+        }
+        catch (FlushException e)
+        {
+            // It serves on, and so the truth is what it was.
+            _activation.Opened(before!, new ActivationPhases(time));
+            throw new OrganizationException(OrganizationErrorCode.DurabilityUnavailable, "The bucket does not confirm the last commits; the database stays as it is.", e) { RetryAfter = RetryFlush };
+        }
+        catch (OrganizationException e)
+        {
+            throw Refuse(e);
+        }
+        finally
+        {
+            _attempt = null;
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: the truth cannot be opened before an older state takes its place: {Problem}")]
+    private partial void LogTruthNotOpened(OrganizationId organization, string problem);
+}

@@ -1,0 +1,50 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
+using Silo.Cluster.Hosting;
+using Silo.Contracts;
+using Silo.Storage.Databases;
+using Silo.Tests.Gateway;
+
+namespace Silo.Tests.Cluster;
+
+[Collection(GatewayCollection.Name)]
+public sealed class LeftoverRecoveryTests(StandInCluster cluster)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Recovery_OrganizationThatCannotBeOpenedYet_IsTriedUntilItIs()
+    {
+        using var folder = new TestFolder();
+        var ids = Enumerable.Range(0, 3).Select(i => OrganizationId.Parse($"left-{Guid.NewGuid():n}{i}")).ToArray();
+        foreach (var id in ids) new OrgFiles(folder.Path, id, 1).CreateFolder();
+        cluster.StandIns.Failures[ids[1].Value] = new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "Not yet.");
+        var time = new FakeTimeProvider();
+        using var recovery = new LeftoverRecovery(
+            cluster.Client, Options.Create(new DatabaseOptions { DataDirectory = folder.Path }), time, NullLogger<LeftoverRecovery>.Instance);
+
+        await recovery.StartAsync(Token);
+        foreach (var id in ids) await cluster.StandIns.Arrival(id.Value).WaitAsync(Token);
+        Assert.False(recovery.ExecuteTask!.IsCompleted);
+        // It waits for its clock; a step before it does would be lost, so they go on until it comes again.
+        await Eventually.IsAsync(() => Again(time, ids[1]), "it is tried again");
+        cluster.StandIns.Failures.Remove(ids[1].Value, out _);
+        await Eventually.IsAsync(() => Advance(time, recovery), "all are taken care of");
+
+        Assert.True(recovery.ExecuteTask.IsCompletedSuccessfully);
+        Assert.Equal(0, cluster.StandIns.Arrival(ids[0].Value).CurrentCount);
+    }
+
+    private bool Again(FakeTimeProvider time, OrganizationId id)
+    {
+        time.Advance(TimeSpan.FromSeconds(30));
+        return cluster.StandIns.Arrival(id.Value).CurrentCount > 0;
+    }
+
+    private static bool Advance(FakeTimeProvider time, LeftoverRecovery recovery)
+    {
+        time.Advance(TimeSpan.FromSeconds(30));
+        return recovery.ExecuteTask!.IsCompleted;
+    }
+}
