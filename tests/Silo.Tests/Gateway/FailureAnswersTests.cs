@@ -36,6 +36,11 @@ public sealed class FailureAnswersTests(StandInCluster cluster) : IAsyncLifetime
         { OrganizationErrorCode.DatabaseProvisioning, 503, "database_provisioning" },
         { OrganizationErrorCode.DurabilityUnavailable, 503, "durability_unavailable" },
         { OrganizationErrorCode.ClusterUnavailable, 503, "cluster_unavailable" },
+        { OrganizationErrorCode.RestorePointNotFound, 404, "restore_point_not_found" },
+        { OrganizationErrorCode.RestoreNotFound, 404, "restore_not_found" },
+        { OrganizationErrorCode.RestoreInProgress, 409, "restore_in_progress" },
+        { OrganizationErrorCode.LockHeld, 409, "lock_held" },
+        { OrganizationErrorCode.LockNotFound, 404, "lock_not_found" },
     };
 
     public async ValueTask InitializeAsync() => _gateway = await TestGateway.Start(cluster.Client);
