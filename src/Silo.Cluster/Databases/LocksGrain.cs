@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.Options;
 using Orleans.Concurrency;
 using Silo.Contracts;
@@ -19,11 +20,12 @@ internal sealed partial class LocksGrain(HeadStore heads, IOptions<LeaseOptions>
     /// <inheritdoc/>
     public Task<LockPage> List(string? cursor, int limit, CancellationToken cancellationToken) => AskAsync(async () =>
     {
+        var asked = cursor;
         var found = new List<LockStatus>();
         for (var pages = 0; pages < MaxPages; pages++)
         {
             // No page is larger than what is still wanted, so that no row is cut off behind its cursor.
-            var page = await heads.ListAsync(cursor, limit - found.Count, cancellationToken);
+            var page = await PageAsync(cursor, limit - found.Count, isAsked: cursor == asked, cancellationToken);
             found.AddRange(page.Entries.Where(entry => entry.State != HeadState.Released).Select(Describe));
             cursor = page.NextCursor;
             if (cursor is null || found.Count == limit) break;
@@ -53,6 +55,18 @@ internal sealed partial class LocksGrain(HeadStore heads, IOptions<LeaseOptions>
             throw new OrganizationException(OrganizationErrorCode.LockHeld, "Another owner has just taken the organization.", e);
         }
     });
+
+    private async Task<LeasePage> PageAsync(string? cursor, int limit, bool isAsked, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await heads.ListAsync(cursor, limit, cancellationToken);
+        }
+        catch (BucketException e) when (isAsked && cursor is not null && e.Status == HttpStatusCode.BadRequest)
+        {
+            throw new OrganizationException(OrganizationErrorCode.InvalidRequest, "'cursor' is not the nextCursor of a page of locks.", e);
+        }
+    }
 
     private LockStatus Describe(LeaseEntry entry)
     {

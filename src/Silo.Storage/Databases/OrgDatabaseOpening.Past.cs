@@ -27,7 +27,15 @@ public sealed partial class OrgDatabaseOpening
         try
         {
             var replicaPath = organization.GcsReplicaPath ?? throw new HeadException(organization.Id, "the catalog names no replica path.");
-            return await new PastStates(_bucket, _litestream, _options.DataDirectory).BringBackAsync(organization.Id, replicaPath, moment, cancellationToken);
+            await _turns.WaitAsync(cancellationToken);
+            try
+            {
+                return await new PastStates(_bucket, _litestream, _options.DataDirectory).BringBackAsync(organization.Id, replicaPath, moment, cancellationToken);
+            }
+            finally
+            {
+                _turns.Release();
+            }
         }
         catch (NoPastStateException e)
         {

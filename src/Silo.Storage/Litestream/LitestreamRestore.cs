@@ -24,7 +24,7 @@ public sealed class LitestreamRestore(LitestreamBinary binary, LitestreamOptions
     /// <exception cref="LitestreamException">The restore failed, or ended without a file.</exception>
     public async Task RunAsync(string replica, string generation, string file, CancellationToken cancellationToken)
     {
-        var start = new ProcessStartInfo(binary.Path, ["restore", "-generation", generation, "-o", file, WorkingFolder])
+        var start = new ProcessStartInfo(binary.Path, ["restore", "-generation", generation, "-o", Path.GetFullPath(file), WorkingFolder])
         {
             WorkingDirectory = replica,
             RedirectStandardOutput = true,
