@@ -15,6 +15,7 @@ git git
 npm npm
 pkill procps
 setsid util-linux
+faketime faketime
 '
 # Fast tests first: what they find makes the rest not worth waiting for.
 projects='Silo.Tests Silo.SystemTests'

@@ -1,10 +1,14 @@
 using System.CommandLine;
+using System.Globalization;
+using Microsoft.Extensions.Options;
+using Orleans.Configuration;
 using Silo.Cluster.Hosting;
 using Silo.Contracts.Hosting;
+using Silo.Storage.Databases;
 using Silo.Storage.Litestream;
 
-var siloPort = new Option<int>("--silo-port") { Description = "Where other silos reach this one; 0 is chosen by the system.", DefaultValueFactory = _ => 11111 };
-var gatewayPort = new Option<int>("--gateway-port") { Description = "Where gateways reach this silo; 0 is chosen by the system.", DefaultValueFactory = _ => 30000 };
+var siloPort = new Option<int?>("--silo-port") { Description = "Where other silos reach this one; 0 is chosen by the system. [default: 11111]" };
+var gatewayPort = new Option<int?>("--gateway-port") { Description = "Where gateways reach this silo; 0 is chosen by the system. [default: 30000]" };
 var readyFile = new Option<FileInfo?>("--ready-file") { Description = "A file to write, in one piece, when the process serves." };
 var command = new RootCommand("A silo: holds organizations' databases and replicates them to the bucket. Any setting goes as --Section:Key=value.")
 {
@@ -15,13 +19,22 @@ var (settings, options) = SettingArguments.Split(args);
 command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(async () =>
 {
     var builder = Host.CreateApplicationBuilder(settings);
-    builder.Configuration["Clustering:SiloPort"] = arguments.GetValue(siloPort).ToString(System.Globalization.CultureInfo.InvariantCulture);
-    builder.Configuration["Clustering:GatewayPort"] = arguments.GetValue(gatewayPort).ToString(System.Globalization.CultureInfo.InvariantCulture);
+    // Only if they are given: the settings of the same meaning come from anywhere. As sources, since a value that is merely set is
+    // gone when another source is added.
+    if (arguments.GetValue(siloPort) is { } forSilos) builder.Configuration.AddInMemoryCollection([new("Clustering:SiloPort", forSilos.ToString(CultureInfo.InvariantCulture))]);
+    if (arguments.GetValue(gatewayPort) is { } forGateways) builder.Configuration.AddInMemoryCollection([new("Clustering:GatewayPort", forGateways.ToString(CultureInfo.InvariantCulture))]);
     var litestream = await LitestreamBinary.LocateAsync(builder.Configuration["Litestream:Path"], cancellationToken);
     builder.AddSiloCluster(litestream);
     using var host = builder.Build();
     await host.StartAsync(cancellationToken);
-    if (arguments.GetValue(readyFile) is { } file) new ReadyFile { DataDirectory = builder.Configuration["Database:DataDirectory"] }.Write(file.FullName);
+    if (arguments.GetValue(readyFile) is { } file)
+    {
+        new ReadyFile
+        {
+            GatewayPort = host.Services.GetRequiredService<IOptions<EndpointOptions>>().Value.GatewayPort,
+            DataDirectory = Path.GetFullPath(host.Services.GetRequiredService<IOptions<DatabaseOptions>>().Value.DataDirectory),
+        }.Write(file.FullName);
+    }
     await host.WaitForShutdownAsync(cancellationToken);
 }));
 // The host itself listens to SIGTERM and takes the time that it needs; this would end the process after two seconds.

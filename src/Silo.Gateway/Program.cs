@@ -4,11 +4,7 @@ using Silo.Contracts.Hosting;
 using Silo.Gateway;
 using Silo.Gateway.Clustering;
 
-var urls = new Option<string>("--urls")
-{
-    Description = "Where to serve; a port of 0 is chosen by the system.",
-    DefaultValueFactory = _ => Environment.GetEnvironmentVariable("ASPNETCORE_URLS") ?? "http://127.0.0.1:8080",
-};
+var urls = ListeningAddress.Option();
 var readyFile = new Option<FileInfo?>("--ready-file") { Description = "A file to write, in one piece, when the process serves." };
 var command = new RootCommand("Silo's gateway: HTTP in front of a cluster of silos. Any setting goes as --Section:Key=value.") { urls, readyFile };
 var (settings, options) = SettingArguments.Split(args);

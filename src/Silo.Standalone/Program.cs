@@ -5,17 +5,18 @@ using Silo.Gateway;
 using Silo.Standalone;
 using Silo.Storage.Litestream;
 
-var urls = new Option<string>("--urls")
-{
-    Description = "Where to serve HTTP; a port of 0 is chosen by the system.",
-    DefaultValueFactory = _ => Environment.GetEnvironmentVariable("ASPNETCORE_URLS") ?? "http://127.0.0.1:8080",
-};
+var urls = ListeningAddress.Option();
 var data = new Option<string>("--data") { Description = "The folder that keeps everything (mode 0700).", DefaultValueFactory = _ => "./data" };
 var bucketPort = new Option<int>("--bucket-port") { Description = "The port of the bucket emulator; 0 is chosen by the system.", DefaultValueFactory = _ => 4443 };
+var noEmulator = new Option<bool>("--no-emulator")
+{
+    Description = "No bucket of its own: use GCS_BUCKET_NAME, at Google with Application Default Credentials, or at STORAGE_EMULATOR_HOST. "
+        + "Hosts that share a bucket need a --Clustering:ClusterId=NAME each.",
+};
 var readyFile = new Option<FileInfo?>("--ready-file") { Description = "A file to write, in one piece, when the process serves." };
 var command = new RootCommand("Silo in one process: gateway, silo and a bucket on this disk. Any setting goes as --Section:Key=value.")
 {
-    urls, data, bucketPort, readyFile,
+    urls, data, bucketPort, noEmulator, readyFile,
 };
 var (settings, options) = SettingArguments.Split(args);
 
@@ -29,7 +30,7 @@ command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(a
 
     var litestream = await LitestreamBinary.LocateAsync(builder.Configuration["Litestream:Path"], cancellationToken);
     // The bucket is stopped last: what is put away at the end goes there.
-    await using var bucket = await builder.StartBucketAsync(folder, arguments.GetValue(bucketPort), cancellationToken);
+    await using var bucket = arguments.GetValue(noEmulator) ? null : await builder.StartBucketAsync(folder, arguments.GetValue(bucketPort), cancellationToken);
     builder.AddSiloCluster(litestream);
     builder.AddSiloGateway();
     await using var app = builder.Build();
@@ -38,9 +39,9 @@ command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(a
 
     var url = ListeningAddress.Of(app);
     await app.Services.AddDemoOrganizationAsync(cancellationToken);
-    Welcome.Print(url, bucket.Url, folder, ownKey ? app.Configuration["Auth:SigningKey"] : null);
+    Welcome.Print(url, bucket?.Url, folder, ownKey ? app.Configuration["Auth:SigningKey"] : null);
     if (arguments.GetValue(readyFile) is { } file)
-        new ReadyFile { Url = url, BucketUrl = bucket.Url.ToString().TrimEnd('/'), DataDirectory = folder.Path }.Write(file.FullName);
+        new ReadyFile { Url = url, BucketUrl = bucket?.Url.ToString().TrimEnd('/'), DataDirectory = folder.Path }.Write(file.FullName);
     await app.WaitForShutdownAsync(cancellationToken);
 }));
 // The host itself listens to SIGTERM and takes the time that it needs; this would end the process after two seconds.

@@ -16,7 +16,6 @@ internal static class StandaloneHosting
     {
         var defaults = new Dictionary<string, string?>
         {
-            ["GCS_BUCKET_NAME"] = "silo",
             ["Database:DataDirectory"] = folder.Databases,
             ["ConnectionStrings:Catalog"] = folder.Catalog,
             ["Clustering:ClusterId"] = "standalone",
@@ -24,10 +23,6 @@ internal static class StandaloneHosting
             ["Clustering:GatewayPort"] = "0",
             ["Logging:LogLevel:Default"] = "Warning",
             ["Logging:LogLevel:Silo"] = "Information",
-            // It compares its first tick with the machine's boot and complains at every start.
-            ["Logging:LogLevel:Orleans.Runtime.Watchdog"] = "Error",
-            // Orleans logs a grain service's life under our name.
-            ["Logging:LogLevel:Silo.Cluster.Databases.SiloDatabases"] = "Warning",
             ["Logging:Console:FormatterName"] = "simple",
             ["Logging:Console:FormatterOptions:SingleLine"] = "true",
             ["Logging:Console:FormatterOptions:TimestampFormat"] = "HH:mm:ss ",
@@ -45,7 +40,9 @@ internal static class StandaloneHosting
     public static async Task<GcsEmulatorServer> StartBucketAsync(this WebApplicationBuilder builder, StandaloneFolder folder, int port, CancellationToken cancellationToken)
     {
         var options = new GcsEmulatorOptions { Port = port, DataDirectory = folder.Bucket };
-        options.Buckets.Add(builder.Configuration["Gcs:BucketName"] ?? builder.Configuration["GCS_BUCKET_NAME"]!);
+        // A default only here: nobody should use the bucket of this name at Google by saying nothing.
+        builder.Configuration["Gcs:BucketName"] ??= builder.Configuration["GCS_BUCKET_NAME"] ?? "silo";
+        options.Buckets.Add(builder.Configuration["Gcs:BucketName"]!);
         var bucket = await GcsEmulatorServer.StartAsync(options, cancellationToken);
         // Not a default: a STORAGE_EMULATOR_HOST of the shell means another one.
         builder.Configuration["Gcs:EmulatorHost"] = bucket.Url.Authority;
@@ -57,6 +54,6 @@ internal static class StandaloneHosting
     {
         var catalog = services.GetRequiredService<IGrainFactory>().GetGrain<ICatalogGrain>(0);
         if (await catalog.GetOrganization(Demo, cancellationToken) is not null) return;
-        await catalog.CreateOrganization(new NewOrganization(Demo, "Demo", OrganizationDbType.Sqlite, null, Durability.Local), cancellationToken);
+        await catalog.CreateOrganization(new NewOrganization(Demo, "Demo", OrganizationDbType.Sqlite, null, null), cancellationToken);
     }
 }

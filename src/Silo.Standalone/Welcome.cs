@@ -5,13 +5,14 @@ namespace Silo.Standalone;
 /// <summary>What a newcomer needs on the screen: where it is, who they are, and what to try. Tokens only when the key is our own.</summary>
 internal static class Welcome
 {
-    public static void Print(string url, Uri bucket, StandaloneFolder folder, string? signingKey)
+    public static void Print(string url, Uri? emulator, StandaloneFolder folder, string? signingKey)
     {
+        var bucket = emulator is null ? "as configured" : $"{emulator.ToString().TrimEnd('/')}   (emulator of Google Cloud Storage)";
         Console.WriteLine($"""
 
             Silo is ready.
               API       {url}   (browse it at {url}/docs)
-              Bucket    {bucket.ToString().TrimEnd('/')}   (emulator of Google Cloud Storage)
+              Bucket    {bucket}
               Data      {folder.Path}
             """);
         if (signingKey is not null)

@@ -41,14 +41,16 @@ internal sealed class BenchmarkRun : IDisposable
     /// Starts the standalone host: gateway, silo and bucket emulator in one process, and the Litestreams that it starts. No
     /// organization is active.
     /// </summary>
-    public async Task<ServedProcess> StartSiloAsync(CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="settings">Settings beside those of the command line, <c>Section:Key=value</c>.</param>
+    public async Task<ServedProcess> StartSiloAsync(CancellationToken cancellationToken, params string[] settings)
     {
         var silo = await ServedProcess.StartAsync(
             "Silo", "Silo.Standalone",
             [
                 "--urls", "http://127.0.0.1:0", "--bucket-port", "0", "--data", Path.Combine(_folder.FullName, "silo"),
                 "--Auth:SigningKey=" + Tokens.SigningKey, "--Database:IdleTimeout=01:00:00", "--Logging:LogLevel:Default=Warning",
-                .. Settings.HostSettings.Select(setting => "--" + setting),
+                .. Settings.HostSettings.Concat(settings).Select(setting => "--" + setting),
             ],
             Environment(), cancellationToken);
         try

@@ -18,7 +18,7 @@ internal sealed record BenchmarkSettings
     /// <summary>Connections at saturation.</summary>
     public int Connections { get; init; } = 32;
 
-    /// <summary>Latency added to every bucket request in the second pass of cold starts; 0 for no such pass.</summary>
+    /// <summary>Latency added to every bucket request in the second pass of cold starts (0 for no such pass) and for replicated writes.</summary>
     public int LatencyMs { get; init; } = 40;
 
     /// <summary>Organizations written once a second in the memory benchmark.</summary>

@@ -6,22 +6,22 @@ using Silo.Benchmarks.Scenarios;
 using Silo.Contracts.Hosting;
 using Spectre.Console;
 
-var what = new Argument<string>("what") { Description = "Which benchmark: cold, warm, memory, or all of them.", DefaultValueFactory = _ => "all" };
-what.AcceptOnlyFromAmong("cold", "warm", "memory", "all");
+var what = new Argument<string>("what") { Description = "Which benchmark: cold, warm, memory, replicated, checkpoint, or all of them.", DefaultValueFactory = _ => "all" };
+what.AcceptOnlyFromAmong("cold", "warm", "memory", "replicated", "checkpoint", "all");
 var defaults = new BenchmarkSettings();
 var organizations = new Option<int?>("--organizations") { Description = "Organizations; by default 20 cold, 100 warm, 300 for memory." };
 var contacts = Number("--contacts", "Contacts of each organization.", defaults.Contacts);
 var rounds = Number("--rounds", "Rounds of cold and warm.", defaults.Rounds);
 var seconds = Number("--seconds", "Seconds of one warm measurement.", defaults.Seconds);
 var connections = Number("--connections", "Connections at saturation.", defaults.Connections);
-var latency = Number("--latency-ms", "Latency of the bucket in the second pass of cold; 0 for none.", defaults.LatencyMs);
+var latency = Number("--latency-ms", "Latency of the bucket in the second pass of cold and for replicated; 0 for none.", defaults.LatencyMs);
 var written = Number("--written", "Organizations written once a second for memory.", defaults.Written);
 var withoutFloor = new Option<bool>("--without-floor") { Description = "Leave the floor out of cold and memory." };
 var data = new Option<DirectoryInfo?>("--data") { Description = "Folder that keeps the seeded data for the next run; by default one that is removed." };
 var json = new Option<FileInfo?>("--json") { Description = "File that gets a JSON line per measurement." };
 var host = new Option<string[]>("--host") { Description = "Setting of the standalone host, such as Litestream:GoGarbagePercent=10; may be given several times." };
 var environment = new Option<string[]>("--environment") { Description = "Environment variable of the servers, NAME=value; may be given several times." };
-var root = new RootCommand("Measures Silo beside a plain ASP.NET endpoint on Microsoft.Data.Sqlite: cold starts, warm requests, memory per active organization.")
+var root = new RootCommand("Measures Silo beside a plain ASP.NET endpoint on Microsoft.Data.Sqlite: cold starts, warm requests, memory per active organization; and alone: replicated writes, checkpoints.")
 {
     what, organizations, contacts, rounds, seconds, connections, latency, written, withoutFloor, data, json, host, environment,
 };
@@ -48,6 +48,8 @@ root.SetAction(async (arguments, cancellationToken) =>
         if (asked is "cold" or "all") await new ColdReads(run).RunAsync(cancellationToken);
         if (asked is "warm" or "all") await new WarmRequests(run).RunAsync(cancellationToken);
         if (asked is "memory" or "all") await new ActiveOrganizations(run).RunAsync(cancellationToken);
+        if (asked is "replicated" or "all") await new ReplicatedWrites(run).RunAsync(cancellationToken);
+        if (asked is "checkpoint" or "all") await new CheckpointHolds(run).RunAsync(cancellationToken);
         return 0;
     }
     catch (Exception e) when (e is BenchmarkException or OperationCanceledException or IOException or TimeoutException or HttpRequestException)

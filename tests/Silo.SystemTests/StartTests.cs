@@ -118,6 +118,19 @@ public sealed class StartTests
     }
 
     [Theory]
+    [InlineData("Silo.Standalone", "8080")]
+    [InlineData("Silo.Standalone", "http://127.0.0.1:80800")]
+    [InlineData("Silo.Gateway", "ftp://127.0.0.1")]
+    public async Task Start_UrlThatIsNone_IsRefusedBeforeAnythingStarts(string program, string url)
+    {
+        await using var machine = new Machine();
+        var host = machine.Start([HostProcess.Program(program), "--urls", url]);
+        Assert.Equal(1, await host.ExitAsync());
+        Assert.Contains($"'{url}'", host.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", host.Output + host.Errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("Silo.Standalone", "--bucket-port")]
     [InlineData("Silo.Cluster", "--silo-port")]
     [InlineData("Silo.Gateway", "--urls")]

@@ -84,6 +84,10 @@ internal sealed class OrgActivation(OrganizationId organization, string silo, Ti
         {
             LitestreamPid = database.LitestreamPid,
             LitestreamRestarts = database.LitestreamRestarts,
+            LitestreamPokes = database.Remedies.Pokes,
+            LitestreamStalls = database.Remedies.Stalls,
+            LitestreamKills = database.Remedies.Kills,
+            LitestreamDeaths = database.Remedies.Deaths,
             DatabaseBytes = database.DatabaseBytes,
             WalBytes = database.WalBytes,
             ReplicationLagSeconds = database.Lag.TotalSeconds,

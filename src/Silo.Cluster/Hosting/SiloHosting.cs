@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.Extensions.Configuration.Memory;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;
@@ -17,6 +18,20 @@ public static class SiloHosting
     /// <summary>What a silo needs beyond the last upload of its databases to stop in order.</summary>
     private static readonly TimeSpan StopMargin = TimeSpan.FromSeconds(30);
 
+    // Under every other source, so that any setting wins.
+    private static readonly Dictionary<string, string?> LogLevels = new()
+    {
+        ["Logging:LogLevel:Default"] = "Information",
+        ["Logging:LogLevel:Orleans"] = "Warning",
+        ["Logging:LogLevel:Polly"] = "Warning",
+        // It compares its first tick with the machine's boot and complains at every start.
+        ["Logging:LogLevel:Orleans.Runtime.Watchdog"] = "Error",
+        // It complains when a stage of the stop takes more than a second, as a last upload does; ShutdownProgress tells of that.
+        ["Logging:LogLevel:Orleans.Runtime.SiloLifecycleSubject"] = "Error",
+        // Orleans logs a grain service's life under our name.
+        ["Logging:LogLevel:Silo.Cluster.Databases.SiloDatabases"] = "Warning",
+    };
+
     /// <summary>Adds the silo, in the order of the data's way from the bucket to the grain.</summary>
     /// <param name="builder">The host.</param>
     /// <param name="litestream">The checked binary.</param>
@@ -24,6 +39,7 @@ public static class SiloHosting
         where T : IHostApplicationBuilder
     {
         var configuration = builder.Configuration;
+        builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = LogLevels });
         builder.Logging.AddStartupRefusal();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddGcsBucket(configuration);

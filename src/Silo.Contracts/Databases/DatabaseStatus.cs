@@ -60,6 +60,18 @@ public sealed record DatabaseStatus
 
     /// <summary>What is wrong, in words for an operator; null when nothing is.</summary>
     [Id(18)] public string? Problem { get; init; }
+
+    /// <summary>How often Litestream was made to try again by a mark in the database.</summary>
+    [Id(30)] public int LitestreamPokes { get; init; }
+
+    /// <summary>How many of the restarts were because the bucket confirmed nothing.</summary>
+    [Id(31)] public int LitestreamStalls { get; init; }
+
+    /// <summary>How many of those had to be killed, since they did not end when asked to.</summary>
+    [Id(32)] public int LitestreamKills { get; init; }
+
+    /// <summary>How many of the restarts were because the process had ended by itself.</summary>
+    [Id(33)] public int LitestreamDeaths { get; init; }
 }
 
 /// <summary>What an activation does.</summary>

@@ -18,6 +18,9 @@ public sealed record ReadyFile
     /// <summary>Where its bucket emulator serves.</summary>
     public string? BucketUrl { get; init; }
 
+    /// <summary>Where gateways reach it, on a silo.</summary>
+    public int? GatewayPort { get; init; }
+
     /// <summary>Where it keeps its files.</summary>
     public string? DataDirectory { get; init; }
 

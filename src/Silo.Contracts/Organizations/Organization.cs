@@ -47,14 +47,14 @@ public enum OrganizationDbType
 /// <param name="Name">Its name for people, 1 to 200 characters.</param>
 /// <param name="DbType">Where its rows live.</param>
 /// <param name="TursoUrl">Required for <see cref="OrganizationDbType.Turso"/>, refused for SQLite.</param>
-/// <param name="Durability">What its writes wait for.</param>
+/// <param name="Durability">What its writes wait for; null for the service's default.</param>
 [GenerateSerializer, Immutable, Alias("silo.NewOrganization")]
 public sealed record NewOrganization(
     [property: Id(0)] OrganizationId Id,
     [property: Id(1)] string Name,
     [property: Id(2)] OrganizationDbType DbType,
     [property: Id(3)] string? TursoUrl,
-    [property: Id(4)] Durability Durability);
+    [property: Id(4)] Durability? Durability);
 
 /// <summary>A page of the catalog, by id.</summary>
 /// <param name="Items">The rows.</param>

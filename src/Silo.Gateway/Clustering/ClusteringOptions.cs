@@ -16,13 +16,9 @@ public sealed class ClusteringOptions
     [Range(1, 65_535)]
     public int GatewayPort { get; set; } = 30_000;
 
-    /// <summary>Names the cluster; silos and gateways of another name are not talked to.</summary>
+    /// <summary>Names the cluster, as on its silos; silos and gateways of another name are not talked to.</summary>
     [Required]
-    public string ClusterId { get; set; } = "dev";
-
-    /// <summary>Names the service; outlives the cluster.</summary>
-    [Required]
-    public string ServiceId { get; set; } = "dev";
+    public string ClusterId { get; set; } = "silo";
 
     /// <summary>How long to wait between two tries to reach the cluster.</summary>
     [Range(typeof(TimeSpan), "00:00:00.1", "00:01:00")]

@@ -9,13 +9,13 @@ namespace Silo.Gateway.Operators;
 /// <param name="Name">For people, 1 to 200 characters.</param>
 /// <param name="DbType">Where its rows live.</param>
 /// <param name="TursoUrl">Its libSQL address: required for Turso, refused for SQLite.</param>
-/// <param name="Durability">What its writes wait for unless a request says otherwise.</param>
+/// <param name="Durability">What its writes wait for unless a request says otherwise; the service's default if absent.</param>
 internal sealed record NewOrganizationBody(
     string? Id,
     string? Name,
     OrganizationDbType DbType = OrganizationDbType.Sqlite,
     string? TursoUrl = null,
-    Durability Durability = Durability.Local)
+    Durability? Durability = null)
 {
     private static readonly string[] TursoSchemes = ["libsql", "https", "wss", "http", "ws"];
 

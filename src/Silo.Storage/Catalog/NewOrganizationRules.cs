@@ -20,7 +20,7 @@ internal static class NewOrganizationRules
         if (NameError(organization.Name) is { } name) errors["name"] = [name];
         if (TursoUrlError(organization.DbType, organization.TursoUrl) is { } url) errors["tursoUrl"] = [url];
         if (!Enum.IsDefined(organization.DbType)) errors["dbType"] = ["Either turso or sqlite."];
-        if (!Enum.IsDefined(organization.Durability)) errors["durability"] = ["Either local or replicated."];
+        if (organization.Durability is { } durability && !Enum.IsDefined(durability)) errors["durability"] = ["Either local or replicated."];
         if (errors.Count > 0)
             throw new OrganizationException(OrganizationErrorCode.ValidationFailed, "The organization has fields that break their rules.") { Errors = errors };
     }

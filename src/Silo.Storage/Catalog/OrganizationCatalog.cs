@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Silo.Contracts;
 using Silo.Contracts.Organizations;
+using Silo.Storage.Databases;
 using Silo.Storage.Gcs;
 
 namespace Silo.Storage.Catalog;
@@ -19,18 +20,21 @@ public sealed partial class OrganizationCatalog : IDisposable
     private readonly CatalogFile _file;
     private readonly OrganizationLookup _lookup;
     private readonly string _bucketName;
+    private readonly Durability _durability;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
 
     /// <summary>Makes a catalog; the file is opened by its first use.</summary>
     /// <param name="options">Where it is.</param>
     /// <param name="bucket">Names the bucket of new organizations.</param>
+    /// <param name="databases">Says what organizations wait for that say nothing.</param>
     /// <param name="time">Says when an organization was added.</param>
     /// <param name="logger">Told of migrations and of rows that are not served.</param>
-    public OrganizationCatalog(IOptions<CatalogOptions> options, IOptions<GcsOptions> bucket, TimeProvider time, ILogger<OrganizationCatalog> logger)
+    public OrganizationCatalog(IOptions<CatalogOptions> options, IOptions<GcsOptions> bucket, IOptions<DatabaseOptions> databases, TimeProvider time, ILogger<OrganizationCatalog> logger)
     {
         _file = new CatalogFile(options.Value);
-        _lookup = new OrganizationLookup(_file);
+        _durability = databases.Value.DefaultDurability;
+        _lookup = new OrganizationLookup(_file, _durability);
         _bucketName = bucket.Value.BucketName;
         _time = time;
         _logger = logger;
@@ -91,7 +95,7 @@ public sealed partial class OrganizationCatalog : IDisposable
             TursoUrl = organization.TursoUrl,
             GcsBucketName = isReplicated ? _bucketName : null,
             GcsReplicaPath = isReplicated ? $"litestream-replicas/{organization.Id.Value}" : null,
-            Durability = organization.Durability,
+            Durability = organization.Durability ?? _durability,
             CreatedAt = _time.GetUtcNow(),
         };
         return _file.UseAsync($"add organization {organization.Id.Value} to", connection => Add(connection, added), cancellationToken);
@@ -118,7 +122,7 @@ public sealed partial class OrganizationCatalog : IDisposable
         _file.Dispose();
     }
 
-    private static OrganizationPage List(SqliteConnection connection, OrganizationDbType? dbType, string? cursor, int limit)
+    private OrganizationPage List(SqliteConnection connection, OrganizationDbType? dbType, string? cursor, int limit)
     {
         using var command = connection.CreateCommand();
         List<string> conditions = [];
@@ -140,7 +144,7 @@ public sealed partial class OrganizationCatalog : IDisposable
         while (reader.Read())
         {
             // No LIMIT in the SQL, because a row that is not served must not shorten a page; SQLite makes rows only as they are read.
-            if (OrganizationRow.Read(reader) is not { } organization) continue;
+            if (OrganizationRow.Read(reader, _durability) is not { } organization) continue;
             if (items.Count == limit) return new OrganizationPage(items, items[^1].Id.Value);
             items.Add(organization);
         }

@@ -5,7 +5,7 @@ using Silo.Contracts.Organizations;
 namespace Silo.Storage.Catalog;
 
 /// <summary>The prepared lookup of one organization: it stands in the way of every cold start.</summary>
-internal sealed class OrganizationLookup(CatalogFile file) : IDisposable
+internal sealed class OrganizationLookup(CatalogFile file, Durability byDefault) : IDisposable
 {
     private readonly Lock _lock = new();
 
@@ -25,7 +25,7 @@ internal sealed class OrganizationLookup(CatalogFile file) : IDisposable
                 var command = _command ??= Prepare();
                 command.Parameters[0].Value = id.Value;
                 using var reader = command.ExecuteReader();
-                return reader.Read() ? OrganizationRow.Read(reader) : null;
+                return reader.Read() ? OrganizationRow.Read(reader, byDefault) : null;
             }
             catch (SqliteException)
             {

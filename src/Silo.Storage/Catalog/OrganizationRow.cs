@@ -11,12 +11,14 @@ internal static class OrganizationRow
     /// <summary>Selects what <see cref="Read"/> reads; the table is <c>o</c>.</summary>
     public const string Select = """
         SELECT o.id, o.name, COALESCE(o.db_type, 'turso'), s.turso_url, o.gcs_bucket_name, o.gcs_replica_path,
-               COALESCE(o.is_db_provisioning, 0), COALESCE(s.durability, 'local'), s.created_at
+               COALESCE(o.is_db_provisioning, 0), s.durability, s.created_at
         FROM organizations o LEFT JOIN organization_settings s ON s.organization_id = o.id
         """;
 
     /// <summary>The row that the reader is at; null when its id is none of this system's.</summary>
-    public static Organization? Read(SqliteDataReader reader) => OrganizationId.TryParse(Text(reader, 0), out var id)
+    /// <param name="reader">At a row.</param>
+    /// <param name="byDefault">The durability of a row that does not say.</param>
+    public static Organization? Read(SqliteDataReader reader, Durability byDefault) => OrganizationId.TryParse(Text(reader, 0), out var id)
         ? new Organization
         {
             Id = id,
@@ -26,7 +28,7 @@ internal static class OrganizationRow
             GcsBucketName = Text(reader, 4),
             GcsReplicaPath = Text(reader, 5),
             IsDbProvisioning = reader.GetInt64(6) != 0,
-            Durability = Text(reader, 7) == Column(Durability.Replicated) ? Durability.Replicated : Durability.Local,
+            Durability = Text(reader, 7) is { } durability ? durability == Column(Durability.Replicated) ? Durability.Replicated : Durability.Local : byDefault,
             CreatedAt = Time(Text(reader, 8)),
         }
         : null;

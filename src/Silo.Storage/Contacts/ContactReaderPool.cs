@@ -12,6 +12,7 @@ internal sealed class ContactReaderPool(string path, int size, int maxWaiting) :
     private readonly ConcurrentStack<ContactReader> _idle = new();
     private readonly SemaphoreSlim _free = new(size, size);
     private int _waiting;
+    private volatile TaskCompletionSource? _pause;
     private volatile bool _disposed;
 
     /// <summary>Runs a read on a thread of the pool: SQLite blocks, and an Orleans scheduler thread must not.</summary>
@@ -19,7 +20,19 @@ internal sealed class ContactReaderPool(string path, int size, int maxWaiting) :
     public async ValueTask<T> ReadAsync<TState, T>(TState state, Func<ContactReader, TState, T> read, CancellationToken cancellationToken)
     {
         if (!_free.Wait(0, CancellationToken.None)) await WaitAsync(cancellationToken);
+        if (_pause is { } pause) await WaitOutAsync(pause.Task, cancellationToken);
         return await Task.Factory.StartNew(() => Run(state, read), CancellationToken.None, TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
+    }
+
+    /// <summary>Lends no reader from now on; what is read now ends as it would. One caller, which must not forget <see cref="Resume"/>.</summary>
+    public void Pause() => _pause ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Goes on.</summary>
+    public void Resume()
+    {
+        var pause = _pause;
+        _pause = null;
+        pause?.TrySetResult();
     }
 
     /// <summary>Closes the idle connections; those in use are closed when they come back.</summary>
@@ -43,6 +56,19 @@ internal sealed class ContactReaderPool(string path, int size, int maxWaiting) :
         finally
         {
             Interlocked.Decrement(ref _waiting);
+        }
+    }
+
+    private async Task WaitOutAsync(Task pause, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await pause.WaitAsync(cancellationToken);
+        }
+        catch
+        {
+            _free.Release();
+            throw;
         }
     }
 

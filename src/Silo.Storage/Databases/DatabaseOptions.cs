@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using Silo.Contracts;
 
 namespace Silo.Storage.Databases;
 
@@ -51,6 +52,14 @@ public sealed class DatabaseOptions
     /// <summary>How many writes of one database may wait; beyond, <c>too_many_requests</c>.</summary>
     [Range(1, 100_000)]
     public int MaxWaitingWrites { get; set; } = 1_000;
+
+    /// <summary>The longest that a write waits for the bucket to catch up (<c>Litestream:MaxLagBytes</c>); then <c>too_many_requests</c>.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.100", "00:01:00")]
+    public TimeSpan MaxWriteWait { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>What the writes of an organization wait for when neither the catalog nor the request says it.</summary>
+    [EnumDataType(typeof(Durability))]
+    public Durability DefaultDurability { get; set; } = Durability.Local;
 
     /// <summary>The wait before the next attempt after a failed activation: doubled each time, from this.</summary>
     [Range(typeof(TimeSpan), "00:00:00.100", "00:10:00")]

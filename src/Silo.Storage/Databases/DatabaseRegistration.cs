@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using Silo.Storage.Gcs;
 using Silo.Storage.Lease;
@@ -12,7 +13,7 @@ public static class DatabaseRegistration
     /// <summary>Adds <see cref="OrgDatabaseOpening"/>. Sections <c>Database</c> and <c>Lease</c>; the bucket and Litestream are added on their own.</summary>
     public static IServiceCollection AddOrgDatabases(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddSingleton<IValidateOptions<DatabaseOptions>, DatabaseOptionsValidator>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<DatabaseOptions>, DatabaseOptionsValidator>());
         services.AddOptions<DatabaseOptions>().Bind(configuration.GetSection("Database")).ValidateOnStart();
         services.AddSingleton<IValidateOptions<LeaseOptions>, LeaseOptionsValidator>();
         services.AddOptions<LeaseOptions>().Bind(configuration.GetSection("Lease")).ValidateOnStart();

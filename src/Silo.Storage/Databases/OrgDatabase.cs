@@ -15,8 +15,8 @@ namespace Silo.Storage.Databases;
 /// </summary>
 public sealed partial class OrgDatabase : IAsyncDisposable
 {
-    private const int DiskFull = 13; // SQLITE_FULL
-    private const int InputOutput = 10; // SQLITE_IOERR
+    internal const int DiskFull = 13; // SQLITE_FULL
+    internal const int InputOutput = 10; // SQLITE_IOERR
 
     private readonly OrgFiles _files;
     private readonly OwnershipLease _lease;
@@ -39,7 +39,7 @@ public sealed partial class OrgDatabase : IAsyncDisposable
     private volatile bool _closing;
 
     internal OrgDatabase(
-        OrgFiles files, OwnershipLease lease, string replicaPath, OrgWriter writer, bool isLeftover, LitestreamRuntime runtime, DatabaseOptions options,
+        OrgFiles files, OwnershipLease lease, LitestreamTarget target, OrgWriter writer, bool isLeftover, LitestreamRuntime runtime, DatabaseOptions options,
         TimeProvider time, ILogger logger, Action closed)
     {
         // What a crash left may have rows that the bucket has not: it counts as changed until a mark of its own is there (invariant 3).
@@ -56,9 +56,9 @@ public sealed partial class OrgDatabase : IAsyncDisposable
         _highWater = OrgSchema.ReadHighWater(writer.Connection);
         _readers = new ContactReaderPool(files.Database, options.MaxReaders, options.MaxWaitingReads);
         _contacts = new ContactWriter(writer.Connection, time);
-        _interlock = new CheckpointInterlock(writer, runtime.Options, time);
-        _tracker = new ReplicationTracker(() => WalPosition.ReadSalt(files.Database + "-wal"), time);
-        _litestream = new LitestreamSupervisor(runtime, files, replicaPath, _tracker, lease, _highWater, time, logger);
+        _interlock = new CheckpointInterlock(writer, _readers, runtime.Options, runtime.Options.MonitorIntervalOf(target.Durability), time);
+        _tracker = new ReplicationTracker(() => WalPosition.ReadSalt(files.Database + "-wal"), time, writer.MeasureWal());
+        _litestream = new LitestreamSupervisor(runtime, files, target, _tracker, lease, _highWater, PokeAsync, time, logger);
         lease.DurableMark = NoteDurableMark;
         _litestream.Start();
     }
@@ -141,7 +141,7 @@ public sealed partial class OrgDatabase : IAsyncDisposable
 
     /// <summary>What the admin API shows.</summary>
     public OrgDatabaseStatus Status() => new(
-        _litestream.Pid, _litestream.Restarts, Length(_files.Database), Length(_files.Database + "-wal"), _tracker.Lag, _tracker.LagBytes,
+        _litestream.Pid, _litestream.Restarts, _litestream.Remedies, Length(_files.Database), Length(_files.Database + "-wal"), _tracker.Lag, _tracker.LagBytes,
         _tracker.LastUploadAt, _lease.Epoch, _litestream.PublishedGeneration, Problem);
 
     /// <summary>Runs a change in its turn and takes note of where its commit ended.</summary>
@@ -159,7 +159,7 @@ public sealed partial class OrgDatabase : IAsyncDisposable
         }
         try
         {
-            await _writeLock.WaitAsync(cancellationToken);
+            await EnterWriteAsync(cancellationToken);
             try
             {
                 if (_closing) throw Unavailable("The database is being put away.", null);
@@ -258,6 +258,7 @@ public readonly record struct CommittedContact(string Id, JsonBytes Contact, lon
 /// <summary>What a database says of itself.</summary>
 /// <param name="LitestreamPid">Process id of its Litestream.</param>
 /// <param name="LitestreamRestarts">How often that was started again.</param>
+/// <param name="Remedies">What was done to make the bucket follow.</param>
 /// <param name="DatabaseBytes">Size of the file.</param>
 /// <param name="WalBytes">Size of its WAL.</param>
 /// <param name="Lag">Age of the oldest commit that the bucket has not confirmed.</param>
@@ -267,5 +268,5 @@ public readonly record struct CommittedContact(string Id, JsonBytes Contact, lon
 /// <param name="Generation">The published generation.</param>
 /// <param name="Problem">What is wrong.</param>
 public sealed record OrgDatabaseStatus(
-    int? LitestreamPid, int LitestreamRestarts, long DatabaseBytes, long WalBytes, TimeSpan Lag, long LagBytes,
+    int? LitestreamPid, int LitestreamRestarts, ReplicationRemedies Remedies, long DatabaseBytes, long WalBytes, TimeSpan Lag, long LagBytes,
     DateTimeOffset? LastUploadAt, long Epoch, string? Generation, string? Problem);

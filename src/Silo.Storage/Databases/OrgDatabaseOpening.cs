@@ -115,7 +115,7 @@ public sealed partial class OrgDatabaseOpening
         phases.Done("lease");
         try
         {
-            return await OpenOwnedAsync(lease, past, replicaPath, leftovers, phases, cancellationToken);
+            return await OpenOwnedAsync(lease, past, replicaPath, organization.Durability, leftovers, phases, cancellationToken);
         }
         catch
         {
@@ -149,7 +149,8 @@ public sealed partial class OrgDatabaseOpening
     }
 
     private async Task<OrgDatabase> OpenOwnedAsync(
-        OwnershipLease lease, PastState? past, string replicaPath, IReadOnlyList<OrgFiles> leftovers, ActivationPhases phases, CancellationToken cancellationToken)
+        OwnershipLease lease, PastState? past, string replicaPath, Durability durability, IReadOnlyList<OrgFiles> leftovers, ActivationPhases phases,
+        CancellationToken cancellationToken)
     {
         var files = new OrgFiles(_options.DataDirectory, lease.Organization, lease.Epoch);
         var writer = await Task.Run(() => past is null ? ContinueLeftover(leftovers, lease, files) : OpenChosen(past, leftovers, lease, files), CancellationToken.None);
@@ -170,7 +171,8 @@ public sealed partial class OrgDatabaseOpening
                 throw;
             }
         }
-        var database = new OrgDatabase(files, lease, replicaPath, writer, isLeftover, _litestream, _options, _time, _logger, () => _open.TryRemove(lease.Organization, out _));
+        var target = new LitestreamTarget(files.Database, ReplicaReference.PrefixOf(replicaPath, lease.Epoch), durability);
+        var database = new OrgDatabase(files, lease, target, writer, isLeftover, _litestream, _options, _time, _logger, () => _open.TryRemove(lease.Organization, out _));
         phases.Done("open");
         _retention.Ask(lease.Organization, replicaPath, database.Published);
         LogOpened(lease.Organization, lease.Epoch, lease.Base?.Generation ?? "none", phases);
@@ -179,7 +181,7 @@ public sealed partial class OrgDatabaseOpening
 
     private async Task RestoreAsync(string replicaPath, ReplicaReference replica, OrgFiles files, CancellationToken cancellationToken)
     {
-        await _litestream.Restore.RunAsync(files.Organization, replica.Prefix(replicaPath), replica.Generation, files.Restoring, cancellationToken);
+        await _litestream.Restore.RunAsync(files.Organization, replicaPath, replica, files.Restoring, cancellationToken);
         File.Move(files.Restoring, files.Database);
     }
 
@@ -271,7 +273,7 @@ public sealed partial class OrgDatabaseOpening
     {
         BucketException => "The replica cannot be reached now. Nothing is lost; try again.",
         HeadMovedException => "Another owner took the database at the same moment. Try again.",
-        IOException or UnauthorizedAccessException => "The silo's disk refused to open the database. Nothing is lost; try again.",
+        IOException or UnauthorizedAccessException or SqliteException { SqliteErrorCode: OrgDatabase.DiskFull or OrgDatabase.InputOutput } => "The silo's disk refused to open the database. Nothing is lost; try again.",
         _ => "The database cannot be opened from its replica with proof that it is complete. An operator must look at it.",
     };
 }

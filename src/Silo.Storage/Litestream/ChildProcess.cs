@@ -76,6 +76,25 @@ public readonly partial record struct ChildProcess(int Pid, long StartTicks)
         }
     }
 
+    /// <summary>
+    /// How long its threads were ready to run and had no CPU, added up over its life (run_delay of <c>/proc/[pid]/schedstat</c>);
+    /// zero on a kernel that does not count it.
+    /// </summary>
+    public TimeSpan WaitedForCpu()
+    {
+        try
+        {
+            var nanoseconds = Directory.EnumerateDirectories($"/proc/{Pid}/task")
+                .Select(task => ReadText($"{task}/schedstat").Split(' '))
+                .Sum(fields => fields.Length > 1 && long.TryParse(fields[1], NumberStyles.None, CultureInfo.InvariantCulture, out var waited) ? waited : 0);
+            return TimeSpan.FromTicks(nanoseconds / 100);
+        }
+        catch (IOException)
+        {
+            return TimeSpan.Zero;
+        }
+    }
+
     /// <summary>A file of /proc; empty when its process is gone or belongs to somebody else.</summary>
     private static string ReadText(string path)
     {

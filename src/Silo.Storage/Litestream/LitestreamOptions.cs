@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using Silo.Contracts;
 
 namespace Silo.Storage.Litestream;
 
@@ -29,6 +30,20 @@ public sealed class LitestreamOptions
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "00:01:00")]
     public TimeSpan SyncInterval { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>
+    /// <see cref="MonitorInterval"/> of an organization whose durability is <c>replicated</c>: every one of its writes waits for a
+    /// look, half of this on average. Each look costs about half a millisecond of CPU, also while nobody writes.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00.010", "00:01:00")]
+    public TimeSpan ReplicatedMonitorInterval { get; set; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>
+    /// <see cref="SyncInterval"/> of an organization whose durability is <c>replicated</c>. It may be short: what nobody has
+    /// written is not uploaded, and writes that wait at the same time share one upload.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00.010", "00:01:00")]
+    public TimeSpan ReplicatedSyncInterval { get; set; } = TimeSpan.FromMilliseconds(20);
 
     /// <summary>
     /// <c>nice(1)</c> of the process and of its scheduling group: when the CPU is short, requests go first and uploads come less
@@ -71,9 +86,32 @@ public sealed class LitestreamOptions
     [Range(typeof(TimeSpan), "00:00:01", "00:02:00")]
     public TimeSpan ReplicatedWait { get; set; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>How far the bucket may fall behind before Litestream counts as wedged and is started again.</summary>
+    /// <summary>
+    /// How long commits may wait for the bucket without a sign of progress. After a third of it Litestream is poked (a mark in the
+    /// database, since it tries a failed upload again only at the next change); after all of it, it is started again.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:05", "01:00:00")]
     public TimeSpan MaxLag { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// How many bytes of commits may wait for the bucket. From half of it on, each write is delayed; at the limit it waits for the
+    /// bucket, at most <c>Database:MaxWriteWait</c>. This also bounds the disk that an unreachable bucket costs.
+    /// </summary>
+    [Range(typeof(long), "65536", "17179869184")]
+    public long MaxLagBytes { get; set; } = 64L << 20;
+
+    /// <summary>
+    /// How many processes a silo starts again at a time because the bucket fell behind. Each uploads a whole snapshot, so doing
+    /// all at once would make an overloaded machine slower still.
+    /// </summary>
+    [Range(1, 1_000)]
+    public int MaxConcurrentRestarts { get; set; } = 2;
+
+    /// <summary>How often the process of an organization of this durability looks for changes.</summary>
+    public TimeSpan MonitorIntervalOf(Durability durability) => durability == Durability.Replicated ? ReplicatedMonitorInterval : MonitorInterval;
+
+    /// <summary>How often the process of an organization of this durability uploads, at most.</summary>
+    public TimeSpan SyncIntervalOf(Durability durability) => durability == Durability.Replicated ? ReplicatedSyncInterval : SyncInterval;
 
     /// <summary>How long a stop may take before the process is killed.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:05:00")]

@@ -1,13 +1,15 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Threading.Channels;
+using Silo.Contracts;
 
 namespace Silo.Storage.Litestream;
 
 /// <summary>What one Litestream replicates.</summary>
 /// <param name="DatabasePath">The database file.</param>
 /// <param name="ReplicaPath">The object name prefix of this epoch, without a slash at the end.</param>
-public sealed record LitestreamTarget(string DatabasePath, string ReplicaPath);
+/// <param name="Durability">What the organization's writes wait for; it decides how often they are uploaded.</param>
+public sealed record LitestreamTarget(string DatabasePath, string ReplicaPath, Durability Durability);
 
 /// <summary>
 /// One running <c>litestream replicate</c> and the <c>cat</c> that ties it to this process (<see cref="Lifeline"/>), its tether. Its log lines arrive on
@@ -65,8 +67,8 @@ public sealed class LitestreamProcess : IAsyncDisposable
         start.Environment["SILO_LIFELINE"] = Lifeline.Path;
         start.Environment[DatabaseVariable] = target.DatabasePath;
         start.Environment["GCS_REPLICA_PATH"] = target.ReplicaPath;
-        start.Environment["LITESTREAM_MONITOR_INTERVAL"] = GoDuration(options.MonitorInterval);
-        start.Environment["LITESTREAM_SYNC_INTERVAL"] = GoDuration(options.SyncInterval);
+        start.Environment["LITESTREAM_MONITOR_INTERVAL"] = GoDuration(options.MonitorIntervalOf(target.Durability));
+        start.Environment["LITESTREAM_SYNC_INTERVAL"] = GoDuration(options.SyncIntervalOf(target.Durability));
         start.Environment["LITESTREAM_SNAPSHOT_INTERVAL"] = GoDuration(options.SnapshotInterval);
         start.Environment["LITESTREAM_RETENTION"] = GoDuration(options.Retention);
         start.Environment["LITESTREAM_CHECKPOINT_PAGES"] = options.CheckpointPages.ToString(CultureInfo.InvariantCulture);

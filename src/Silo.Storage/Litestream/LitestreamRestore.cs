@@ -15,6 +15,7 @@ public sealed class LitestreamRestore(LitestreamBinary binary, LitestreamOptions
 {
     // Litestream writes the path of an address anew and escapes it, so a folder with a space in its name would not be found.
     private const string WorkingFolder = "file:///proc/self/cwd";
+    private const string NoSpace = "no space left on device"; // ENOSPC in Go's words
 
     /// <summary>Restores the end of a generation into a new file.</summary>
     /// <param name="replica">The folder of a replica of type <c>file</c>.</param>
@@ -22,6 +23,7 @@ public sealed class LitestreamRestore(LitestreamBinary binary, LitestreamOptions
     /// <param name="file">A file that does not exist yet.</param>
     /// <param name="cancellationToken">Kills the process.</param>
     /// <exception cref="LitestreamException">The restore failed, or ended without a file.</exception>
+    /// <exception cref="IOException">The disk has no room for it.</exception>
     public async Task RunAsync(string replica, string generation, string file, CancellationToken cancellationToken)
     {
         var start = new ProcessStartInfo(binary.Path, ["restore", "-generation", generation, "-o", Path.GetFullPath(file), WorkingFolder])
@@ -42,7 +44,11 @@ public sealed class LitestreamRestore(LitestreamBinary binary, LitestreamOptions
             var errors = process.StandardError.ReadToEndAsync(cancellationToken);
             await process.WaitForExitAsync(cancellationToken);
             if (process.ExitCode != 0)
-                throw new LitestreamException($"litestream restore of generation {generation} ended with {process.ExitCode}: {Tail(await errors + await output)}. If an object is damaged, restore an older version of it, or choose an older point (silo restore).");
+            {
+                var said = $"litestream restore of generation {generation} ended with {process.ExitCode}: {Tail(await errors + await output)}.";
+                if (said.Contains(NoSpace, StringComparison.Ordinal)) throw new IOException(said);
+                throw new LitestreamException($"{said} If an object is damaged, restore an older version of it, or choose an older point (silo restore).");
+            }
             if (!File.Exists(file))
                 throw new LitestreamException($"litestream restore of generation {generation} made no file: {Tail(await errors + await output)}");
         }

@@ -11,4 +11,7 @@ public sealed record LitestreamRuntime(LitestreamBinary Binary, LitestreamOption
 {
     /// <summary>Runs restores.</summary>
     internal ReplicaRestore Restore { get; } = new(Bucket, new LitestreamRestore(Binary, Options, Environment));
+
+    /// <summary>Held by who starts a Litestream again because the bucket fell behind, until the new one has shown progress.</summary>
+    internal SemaphoreSlim RestartTurns { get; } = new(Options.MaxConcurrentRestarts);
 }

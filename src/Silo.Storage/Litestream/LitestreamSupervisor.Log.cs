@@ -32,8 +32,17 @@ internal sealed partial class LitestreamSupervisor
     [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: {Problem} Commits stay on this machine until it can be started")]
     private partial void LogCannotStart(OrganizationId organization, string problem);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: the bucket is {Seconds:0.0} s and {Bytes} bytes behind; Litestream is killed and started again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: the bucket is {Seconds:0.0} s and {Bytes} bytes behind without progress; Litestream is ended and started again")]
     private partial void LogLagging(OrganizationId organization, double seconds, long bytes);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: the bucket is {Seconds:0.0} s and {Bytes} bytes behind; Litestream is made to try again (poke {Pokes})")]
+    private partial void LogPoked(OrganizationId organization, double seconds, long bytes, int pokes);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: it did not end within {Seconds} s; Litestream is killed and started again")]
+    private partial void LogStuckKilled(OrganizationId organization, double seconds);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: the WAL was checkpointed before Litestream had copied all of it; a new generation is begun. Look for another program that opens the file")]
+    private partial void LogGap(OrganizationId organization);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: Litestream did not end within {Seconds} s and was killed; nothing was waiting for it")]
     private partial void LogKilled(OrganizationId organization, double seconds);

@@ -6,66 +6,74 @@ using Silo.Storage.Sqlite;
 namespace Silo.Storage.Litestream;
 
 /// <summary>
-/// Keeps one Litestream running for one activation: starts it, reads what it says, publishes each generation once its snapshot
-/// is in the bucket, and starts it again when it dies or falls behind. Being alive is no proof of anything; only what the
-/// bucket confirmed counts, and that is told to the <see cref="ReplicationTracker"/>.
+/// Keeps one Litestream running for one activation: starts it, reads what it says, publishes each generation that it begins,
+/// pokes it when an upload failed, and starts it again when it dies or hangs. Being alive is no proof of anything; only what
+/// the bucket confirmed counts, and that is told to the <see cref="ReplicationTracker"/>.
 /// </summary>
 internal sealed partial class LitestreamSupervisor
 {
-    private static readonly TimeSpan WatchInterval = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan HealthyAfter = TimeSpan.FromMinutes(1);
-    private const long MinBytesPerSecond = 500_000;
+    private static readonly TimeSpan StuckStopTimeout = TimeSpan.FromSeconds(2);
 
-    private static readonly TimeSpan PublishRetry = TimeSpan.FromSeconds(1);
+    // What is slower than this gets its time as well, since each restart doubles it; a snapshot is too large for that.
+    private const long MinWalBytesPerSecond = 2_000_000;
+    private const long MinSnapshotBytesPerSecond = 500_000;
 
     private readonly LitestreamRuntime _runtime;
     private readonly OrgFiles _files;
     private readonly LitestreamTarget _target;
     private readonly ReplicationTracker _tracker;
     private readonly WalEnds _ends;
+    private readonly ReplicationWatch _health;
+    private readonly Func<Task<bool>> _poke;
     private readonly OwnershipLease _lease;
     private readonly long _highWater;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
-    private readonly TaskCompletionSource _published = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _running = Task.CompletedTask;
     private volatile LitestreamProcess? _process;
-    private volatile Exception? _moved;
-    private volatile string? _generation;
-    private long _progressAt;
-    private Task _publishing = Task.CompletedTask;
-    private string? _publishingGeneration;
+    private volatile bool _hasSnapshot;
+    private int _pokes;
+    private int _stalls;
+    private int _kills;
+    private int _deaths;
+    private int _hasRestartTurn;
 
+    /// <param name="runtime">What the process is started with.</param>
+    /// <param name="files">The files.</param>
+    /// <param name="target">What it replicates, and where to.</param>
+    /// <param name="tracker">Is told what the bucket has.</param>
+    /// <param name="lease">Publishes.</param>
+    /// <param name="highWater">The file's counter when it was opened.</param>
+    /// <param name="poke">Changes the database, unless somebody else does just now (then false).</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">The log.</param>
     public LitestreamSupervisor(
-        LitestreamRuntime runtime, OrgFiles files, string replicaPath, ReplicationTracker tracker, OwnershipLease lease, long highWater,
-        TimeProvider time, ILogger logger)
+        LitestreamRuntime runtime, OrgFiles files, LitestreamTarget target, ReplicationTracker tracker, OwnershipLease lease, long highWater,
+        Func<Task<bool>> poke, TimeProvider time, ILogger logger)
     {
         _runtime = runtime;
         _files = files;
-        _target = new LitestreamTarget(files.Database, ReplicaReference.PrefixOf(replicaPath, lease.Epoch));
+        _target = target;
         _tracker = tracker;
         _ends = new WalEnds(runtime.Bucket, files.Organization, _target.ReplicaPath, logger);
+        _health = new ReplicationWatch(runtime.Options, time);
+        _poke = poke;
         _lease = lease;
         _highWater = highWater;
         _time = time;
         _logger = logger;
     }
 
-    /// <summary>Completes when the head names a generation of this epoch; fails when the head has another owner.</summary>
-    public Task Published => _published.Task;
-
-    /// <summary>Why this activation may not write any more: the head has another owner, or cannot be trusted. Null while it may.</summary>
-    public Exception? Moved => _moved;
-
-    /// <summary>The generation that the head names; null before that.</summary>
-    public string? PublishedGeneration => _lease.Current?.Generation;
-
     /// <summary>Its process id; null while there is none.</summary>
     public int? Pid => _process is { HasEnded: false } process ? process.Pid : null;
 
     /// <summary>How often it was started again.</summary>
     public int Restarts { get; private set; }
+
+    /// <summary>What was done to make the bucket follow.</summary>
+    public ReplicationRemedies Remedies => new(_pokes, _stalls, _kills, _deaths);
 
     /// <summary>What is wrong, for an operator; null when nothing is.</summary>
     public string? Problem { get; private set; }
@@ -80,6 +88,7 @@ internal sealed partial class LitestreamSupervisor
         await _running;
         await _publishing;
         await _ends.StopAsync();
+        EndRestartTurn();
         _published.TrySetCanceled();
         _stopping.Dispose();
     }
@@ -96,7 +105,11 @@ internal sealed partial class LitestreamSupervisor
                 reason = await RunOnceAsync();
                 // Its end came from outside: what it had under way may still arrive in the bucket, under names that the next
                 // one would use again. A new generation has names of its own.
-                if (!_stopping.IsCancellationRequested) _files.DeleteLitestreamState();
+                if (!_stopping.IsCancellationRequested)
+                {
+                    _files.DeleteLitestreamState();
+                    _tracker.GenerationEnded();
+                }
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
@@ -131,45 +144,51 @@ internal sealed partial class LitestreamSupervisor
         await using (process)
         {
             _process = process;
-            _progressAt = _time.GetTimestamp();
+            _hasSnapshot = false;
             _files.WriteChild(process.Identity);
             LogStarted(_lease.Organization, process.Pid, _target.ReplicaPath);
             using var watch = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
             var watching = WatchAsync(process, watch.Token);
             await foreach (var happened in process.Events.ReadAllAsync(CancellationToken.None)) Handle(happened);
             await watch.CancelAsync();
-            return await watching ?? "ended by itself";
+            if (await watching is { } reason) return reason;
+            if (!_stopping.IsCancellationRequested) _deaths++;
+            return "ended by itself";
         }
     }
 
-    /// <summary>
-    /// How long the bucket has been behind without a sign of progress from this process; a large snapshot or segment has time to
-    /// be uploaded at the slowest rate that counts as progress.
-    /// </summary>
-    private TimeSpan Stalled()
-    {
-        var (lag, quiet) = (_tracker.Lag, _time.GetElapsedTime(Interlocked.Read(ref _progressAt)));
-        var allowed = TimeSpan.FromSeconds((double)_files.Bytes / MinBytesPerSecond);
-        return (lag < quiet ? lag : quiet) - allowed;
-    }
-
-    /// <summary>Ends the process when it is told to, or when the bucket falls behind for too long.</summary>
+    /// <summary>Ends the process when it is told to, when it hangs, or when what it uploads has a gap.</summary>
+    /// <returns>Why it had to end; null when it ended by itself or was told to.</returns>
     private async Task<string?> WatchAsync(LitestreamProcess process, CancellationToken cancellationToken)
     {
-        using var timer = new PeriodicTimer(WatchInterval, _time);
+        using var timer = new PeriodicTimer(ReplicationWatch.Interval, _time);
+        var started = _time.GetTimestamp();
         try
         {
             while (await timer.WaitForNextTickAsync(cancellationToken))
             {
-                var stalled = Stalled();
-                if (stalled <= _runtime.Options.MaxLag)
+                // One that gets nowhere must not keep the others from their turn.
+                if (_time.GetElapsedTime(started) > _runtime.Options.MaxLag) EndRestartTurn();
+                if (_tracker.IsCaughtUp && Published.IsCompletedSuccessfully) Problem = null;
+                if (_tracker.HasGap)
                 {
-                    if (_tracker.IsCaughtUp && Published.IsCompletedSuccessfully) Problem = null;
-                    continue;
+                    LogGap(_lease.Organization);
+                    await EndAsync(process);
+                    return "did not copy a part of the WAL";
                 }
-                LogLagging(_lease.Organization, _tracker.Lag.TotalSeconds, _tracker.LagBytes);
-                await process.KillAsync();
-                return $"confirmed no upload for {stalled.TotalSeconds:0} s";
+                switch (_health.Judge(!_tracker.IsCaughtUp, Allowance, () => process.Identity?.WaitedForCpu() ?? TimeSpan.Zero))
+                {
+                    case ReplicationRemedy.Poke when await _poke():
+                        _health.Poked();
+                        LogPoked(_lease.Organization, _tracker.Lag.TotalSeconds, _tracker.LagBytes, ++_pokes);
+                        break;
+                    case ReplicationRemedy.Restart when TakeRestartTurn():
+                        LogLagging(_lease.Organization, _tracker.Lag.TotalSeconds, _tracker.LagBytes);
+                        _health.Restarted();
+                        _stalls++;
+                        await EndAsync(process);
+                        return $"confirmed nothing for {_tracker.Lag.TotalSeconds:0} s";
+                }
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
@@ -184,29 +203,59 @@ internal sealed partial class LitestreamSupervisor
         return null;
     }
 
+    /// <summary>Time in which an upload of what there is to upload could be under way, at the slowest rate that counts as progress.</summary>
+    private TimeSpan Allowance => TimeSpan.FromSeconds(_hasSnapshot ? (double)_tracker.LagBytes / MinWalBytesPerSecond : (double)_files.Bytes / MinSnapshotBytesPerSecond);
+
+    /// <summary>Asks the process to end, and kills it if it does not: one that hangs in an upload does not hear.</summary>
+    private async Task EndAsync(LitestreamProcess process)
+    {
+        if (await process.StopAsync(StuckStopTimeout, CancellationToken.None)) return;
+        _kills++;
+        LogStuckKilled(_lease.Organization, StuckStopTimeout.TotalSeconds);
+    }
+
+    private bool TakeRestartTurn()
+    {
+        if (Volatile.Read(ref _hasRestartTurn) != 0) return true;
+        if (!_runtime.RestartTurns.Wait(0, CancellationToken.None)) return false;
+        Volatile.Write(ref _hasRestartTurn, 1);
+        return true;
+    }
+
+    private void EndRestartTurn()
+    {
+        if (Interlocked.Exchange(ref _hasRestartTurn, 0) != 0) _runtime.RestartTurns.Release();
+    }
+
     private void Handle(LitestreamEvent happened)
     {
-        if (happened.Kind is not (LitestreamEventKind.Failure or LitestreamEventKind.Other)) Interlocked.Exchange(ref _progressAt, _time.GetTimestamp());
+        if (happened.Kind is LitestreamEventKind.SnapshotWritten or LitestreamEventKind.SegmentWritten)
+        {
+            _health.Progressed();
+            EndRestartTurn();
+        }
         switch (happened.Kind)
         {
             case LitestreamEventKind.GenerationStarted:
                 _generation = happened.Position.Generation;
+                _hasSnapshot = false;
                 LogGeneration(_lease.Organization, happened.Text, happened.Position.Generation);
                 break;
             case LitestreamEventKind.SnapshotWritten:
+                _hasSnapshot = true;
                 LogSnapshot(_lease.Organization, happened.Position, happened.Bytes);
-                BeginPublish(happened.Position.Generation);
                 break;
             case LitestreamEventKind.SegmentWritten:
-                // A segment is only uploaded after the snapshot; its line may have been lost with a former process.
-                BeginPublish(happened.Position.Generation);
                 var salt = WalPosition.ReadSalt(_files.ShadowWal(happened.Position));
                 _tracker.Uploaded(happened.Position.Generation, salt, happened.Position.Offset + happened.Bytes);
                 _ends.Uploaded(happened.Position, happened.Bytes, _stopping.Token);
+                BeginPublish(happened.Position.Generation);
                 LogSegment(_lease.Organization, happened.Position, happened.Bytes);
                 break;
             case LitestreamEventKind.Failure:
                 Problem = happened.Text;
+                _tracker.UploadFailed();
+                _health.Failed();
                 LogFailure(_lease.Organization, happened.Text);
                 break;
             default:
@@ -215,48 +264,4 @@ internal sealed partial class LitestreamSupervisor
                 break;
         }
     }
-
-    private void BeginPublish(string generation)
-    {
-        _generation = generation;
-        if (generation == PublishedGeneration || generation == _publishingGeneration) return;
-        _publishingGeneration = generation;
-        var before = _publishing;
-        _publishing = PublishAsync(before, generation);
-    }
-
-    private async Task PublishAsync(Task before, string generation)
-    {
-        await before;
-        while (!_stopping.IsCancellationRequested && generation == _generation)
-        {
-            try
-            {
-                await _lease.PublishAsync(generation, _highWater, OrgSchema.Version, _stopping.Token);
-                _tracker.Published(generation);
-                _published.TrySetResult();
-                LogPublished(_lease.Organization, _lease.Epoch, generation);
-                return;
-            }
-            catch (BucketException e)
-            {
-                Problem = $"The generation could not be published: {e.Message}";
-                LogPublishFailed(_lease.Organization, generation, e.Message);
-                await Task.Delay(PublishRetry, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-            catch (Exception e) when (e is HeadMovedException or HeadException)
-            {
-                Problem = e.Message;
-                _moved = e;
-                LogMoved(_lease.Organization, e.Message);
-                _published.TrySetException(e);
-                return;
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-        }
-    }
-
 }

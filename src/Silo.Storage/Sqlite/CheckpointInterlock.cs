@@ -1,4 +1,5 @@
 using Silo.Contracts;
+using Silo.Storage.Contacts;
 using Silo.Storage.Litestream;
 
 namespace Silo.Storage.Sqlite;
@@ -9,37 +10,69 @@ namespace Silo.Storage.Sqlite;
 /// and Litestream checkpoints only at a WAL of <see cref="LitestreamOptions.CheckpointPages"/> frames, it is enough to hold
 /// the next commit from there until the WAL was reset.
 /// </summary>
-/// <remarks>Used under the write lock only.</remarks>
-internal sealed class CheckpointInterlock(OrgWriter writer, LitestreamOptions options, TimeProvider time)
+/// <remarks>
+/// Used under the write lock only. The WAL is reset by the first write after a whole checkpoint, Litestream's own, and only if no
+/// reader that began before is still reading: reads that overlap without a gap would keep it from ever happening.
+/// </remarks>
+/// <param name="writer">Measures the WAL.</param>
+/// <param name="readers">Stand back if the WAL is not reset beside them.</param>
+/// <param name="options">The limits.</param>
+/// <param name="monitorInterval">How often Litestream looks, and so how often it tries.</param>
+/// <param name="time">The clock.</param>
+internal sealed class CheckpointInterlock(OrgWriter writer, ContactReaderPool readers, LitestreamOptions options, TimeSpan monitorInterval, TimeProvider time)
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>Beside the interval, what a look and a checkpoint may take.</summary>
+    private static readonly TimeSpan CheckpointAllowance = TimeSpan.FromMilliseconds(500);
 
     private int _frames = int.MaxValue; // unknown: look before the first commit
 
     /// <summary>Takes note of where a commit ended.</summary>
     public void Committed(WalPosition end) => _frames = end.Frames;
 
+    /// <summary>Whether a commit need not wait.</summary>
+    public bool IsOpen
+    {
+        get
+        {
+            if (_frames >= options.CheckpointPages) _frames = writer.MeasureWal().Frames;
+            return _frames < options.CheckpointPages;
+        }
+    }
+
     /// <summary>Waits, if the WAL is long enough for a checkpoint, until it was reset.</summary>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.TooManyRequests"/>: it was not reset in time.</exception>
     public async ValueTask WaitAsync(CancellationToken cancellationToken)
     {
-        if (_frames < options.CheckpointPages) return;
-        _frames = writer.MeasureWal().Frames;
-        if (_frames < options.CheckpointPages) return;
+        if (!IsOpen) await WaitForResetAsync(cancellationToken);
+    }
 
+    private async Task WaitForResetAsync(CancellationToken cancellationToken)
+    {
+        var turn = monitorInterval + CheckpointAllowance;
         var since = time.GetTimestamp();
-        do
+        try
         {
-            if (time.GetElapsedTime(since) > options.CheckpointWait)
+            while (!IsOpen)
             {
-                throw new OrganizationException(OrganizationErrorCode.TooManyRequests, "The replica is too far behind to take more writes now; nothing was changed.")
+                var held = time.GetElapsedTime(since);
+                if (held > options.CheckpointWait)
                 {
-                    RetryAfter = TimeSpan.FromSeconds(5),
-                };
+                    throw new OrganizationException(OrganizationErrorCode.TooManyRequests, "The replica is too far behind to take more writes now; nothing was changed.")
+                    {
+                        RetryAfter = TimeSpan.FromSeconds(5),
+                    };
+                }
+                // By turns: once beside the readers, which nearly always does, then once without them.
+                if ((held.Ticks / turn.Ticks) % 2 == 1) readers.Pause();
+                else readers.Resume();
+                await Task.Delay(PollInterval, time, cancellationToken);
             }
-            await Task.Delay(PollInterval, time, cancellationToken);
-            _frames = writer.MeasureWal().Frames;
         }
-        while (_frames >= options.CheckpointPages);
+        finally
+        {
+            readers.Resume();
+        }
     }
 }

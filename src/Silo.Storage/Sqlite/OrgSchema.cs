@@ -101,6 +101,14 @@ internal static class OrgSchema
         }
     }
 
+    /// <summary>A change that means nothing, of one page.</summary>
+    /// <remarks>
+    /// Not the high-water mark: that is proven and put into the head, while this may be the one commit that nobody waits for. And
+    /// a new value each time: SQLite does not write what is there already.
+    /// </remarks>
+    public static void Poke(SqliteConnection connection) =>
+        connection.Execute("INSERT INTO silo_meta (key, value) VALUES ('pokes', '1') ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1");
+
     private static void CheckOrganization(SqliteConnection connection, OrganizationId organization)
     {
         var stamped = connection.Scalar<string>(SelectStamp);

@@ -24,8 +24,8 @@ internal sealed class OperatorCalls : IDisposable
     }
 
     /// <summary>Adds an organization to the catalog.</summary>
-    public async Task CreateOrganizationAsync(string id, CancellationToken cancellationToken) =>
-        Check(await SendAsync(HttpMethod.Post, "/api/admin/organizations", _tokens.Admin, new { id, name = id, dbType = "sqlite" }, cancellationToken));
+    public async Task CreateOrganizationAsync(string id, CancellationToken cancellationToken, string durability = "local") =>
+        Check(await SendAsync(HttpMethod.Post, "/api/admin/organizations", _tokens.Admin, new { id, name = id, dbType = "sqlite", durability }, cancellationToken));
 
     /// <summary>An active database's status; null when it is not active.</summary>
     public async Task<JsonElement?> StatusAsync(string id, CancellationToken cancellationToken)
@@ -87,6 +87,14 @@ internal sealed class OperatorCalls : IDisposable
         object[] faults = milliseconds == 0 ? [] : [new { action = "delay", delayMs = milliseconds }];
         using var answer = await _http.PutAsJsonAsync(new Uri(bucket, "/_emulator/faults"), faults, cancellationToken);
         Check(answer);
+    }
+
+    /// <summary>How many requests the bucket has answered; 0 without one.</summary>
+    public async Task<long> CountBucketRequestsAsync(CancellationToken cancellationToken)
+    {
+        if (_server.BucketUrl is not { } bucket) return 0;
+        var statistics = await _http.GetFromJsonAsync<JsonElement>(new Uri(bucket, "/_emulator/stats"), cancellationToken);
+        return statistics.GetProperty("requests").EnumerateObject().Where(kind => kind.Name != "control").Sum(kind => kind.Value.GetInt64());
     }
 
     public void Dispose() => _http.Dispose();

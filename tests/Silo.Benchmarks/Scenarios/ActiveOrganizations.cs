@@ -24,7 +24,7 @@ internal sealed class ActiveOrganizations(BenchmarkRun run)
         var written = Math.Min(count, run.Settings.Written);
         await new Seeding(run).EnsureAsync(count, cancellationToken);
         var floor = run.Settings.WithoutFloor ? null : await MeasureAsync(run.StartFloorAsync, count, written, cancellationToken);
-        var silo = await MeasureAsync(run.StartSiloAsync, count, written, cancellationToken);
+        var silo = await MeasureAsync(token => run.StartSiloAsync(token), count, written, cancellationToken);
 
         Report($"memory per active organization, {count} only read", silo.Read, floor?.Read, Limit.AtMost(12));
         Report($"memory per active organization, {count} idle after a write each", silo.Idle, floor?.Idle, Limit.AtMost(20));

@@ -65,7 +65,8 @@ internal sealed class Bucket(Uri url, string name)
         return Read(file);
     }
 
-    private static List<(string Id, string Name)> Read(string file)
+    /// <summary>The contacts of a file, which must be whole: id and name of each, newest first.</summary>
+    public static IReadOnlyList<(string Id, string Name)> Read(string file)
     {
         using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = file, Mode = SqliteOpenMode.ReadOnly, Pooling = false }.ToString());
         connection.Open();

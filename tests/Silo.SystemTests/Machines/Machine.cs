@@ -27,6 +27,9 @@ internal sealed class Machine : IAsyncDisposable
     public IReadOnlyList<ChildProcess> Replicating() =>
         [.. Running().Where(process => Read(process.Pid, "comm").TrimEnd() is "litestream" or "cat")];
 
+    /// <summary>The Litestream processes alone.</summary>
+    public IReadOnlyList<ChildProcess> Litestreams() => [.. Running().Where(process => Read(process.Pid, "comm").TrimEnd() == "litestream")];
+
     /// <summary>Starts one of our programs, or another one that stands in front of it.</summary>
     public HostProcess Start(IReadOnlyList<string> command, params ReadOnlySpan<(string Name, string Value)> environment)
     {
@@ -36,7 +39,7 @@ internal sealed class Machine : IAsyncDisposable
         return host;
     }
 
-    /// <summary>Starts the standalone host on ports that the system chooses; its Litestream is quick, so that stories are.</summary>
+    /// <summary>Starts the standalone host on ports that the system chooses; its Litestream is quick, so that stories are, and has time on a busy machine.</summary>
     public Task<StandaloneHost> StartStandaloneAsync(params string[] settings) => StartStandaloneAsync([], settings);
 
     /// <inheritdoc cref="StartStandaloneAsync(string[])"/>
@@ -47,7 +50,7 @@ internal sealed class Machine : IAsyncDisposable
         var host = Start(
         [
             .. front, HostProcess.Program("Silo.Standalone"), "--urls", "http://127.0.0.1:0", "--bucket-port", "0", "--data", Data, $"--Auth:SigningKey={Service.SigningKey}",
-            "--Litestream:MonitorInterval=00:00:00.100", "--Litestream:SyncInterval=00:00:00.100", .. settings,
+            "--Litestream:MonitorInterval=00:00:00.100", "--Litestream:SyncInterval=00:00:00.100", "--Litestream:ReplicatedWait=00:01:00", .. settings,
         ]);
         return new StandaloneHost(host, await host.ReadyAsync());
     }

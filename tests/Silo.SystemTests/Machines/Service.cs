@@ -3,11 +3,13 @@ using Silo.Gateway.Authentication;
 namespace Silo.SystemTests.Machines;
 
 /// <summary>The HTTP side of a running service, and tokens for it.</summary>
-internal sealed class Service(string url) : IDisposable
+/// <param name="url">Where it serves.</param>
+/// <param name="timeout">The longest wait for an answer; three minutes if it is not given.</param>
+internal sealed class Service(string url, TimeSpan? timeout = null) : IDisposable
 {
     public static readonly string SigningKey = DevelopmentTokens.NewSigningKey();
 
-    private readonly HttpClient _http = new() { BaseAddress = new Uri(url), Timeout = TimeSpan.FromMinutes(3) };
+    private readonly HttpClient _http = new() { BaseAddress = new Uri(url), Timeout = timeout ?? TimeSpan.FromMinutes(3) };
 
     public static DevelopmentTokens Tokens { get; } = new(SigningKey, TimeProvider.System);
 

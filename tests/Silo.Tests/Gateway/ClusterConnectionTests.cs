@@ -49,7 +49,7 @@ public sealed class ClusterConnectionTests
         builder.Logging.ClearProviders();
         builder.UseOrleans(silo =>
         {
-            silo.UseLocalhostClustering(siloPort, gatewayPort);
+            silo.UseLocalhostClustering(siloPort, gatewayPort, serviceId: "silo", clusterId: "silo"); // as Silo.Cluster is called
             StandInCluster.Host(silo, new StandIns());
         });
         var host = builder.Build();

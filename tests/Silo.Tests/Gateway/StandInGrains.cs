@@ -143,7 +143,7 @@ public sealed class StandInCatalogGrain(StandIns standIns) : Grain, ICatalogGrai
             TursoUrl = organization.TursoUrl,
             GcsBucketName = "bucket",
             GcsReplicaPath = $"orgs/{organization.Id}",
-            Durability = organization.Durability,
+            Durability = organization.Durability ?? Durability.Local,
             CreatedAt = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.FromHours(1)),
         };
         return standIns.Organizations.TryAdd(row.Id.Value, row)

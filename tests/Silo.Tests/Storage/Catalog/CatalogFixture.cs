@@ -2,7 +2,9 @@ using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
+using Silo.Contracts;
 using Silo.Storage.Catalog;
+using Silo.Storage.Databases;
 using Silo.Storage.Gcs;
 
 namespace Silo.Tests.Storage.Catalog;
@@ -23,11 +25,12 @@ public sealed class CatalogFixture : IDisposable
 
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public OrganizationCatalog Open(string? connection = null)
+    public OrganizationCatalog Open(string? connection = null, Durability byDefault = Durability.Local)
     {
         var catalog = new OrganizationCatalog(
             Options.Create(new CatalogOptions { Connection = connection ?? File }),
             Options.Create(new GcsOptions { BucketName = "test-bucket" }),
+            Options.Create(new DatabaseOptions { DefaultDurability = byDefault }),
             Time,
             new WarningLogger(Warnings));
         _catalogs.Add(catalog);

@@ -106,6 +106,17 @@ public sealed class OrganizationCatalogTests : IDisposable
     }
 
     [Fact]
+    public async Task Durability_NotSaid_IsTheDefaultOfTheService()
+    {
+        await (await _fixture.OpenMigratedAsync()).AddAsync(New("said") with { Durability = Durability.Local }, Cancellation);
+        _fixture.Sql("INSERT INTO organizations (id, name) VALUES ('older', 'Older')");
+        var catalog = _fixture.Open(byDefault: Durability.Replicated);
+        await catalog.AddAsync(New("unsaid") with { Durability = null }, Cancellation);
+        foreach (var (id, durability) in new[] { ("said", Durability.Local), ("older", Durability.Replicated), ("unsaid", Durability.Replicated) })
+            Assert.Equal(durability, (await catalog.FindAsync(OrganizationId.Parse(id), Cancellation))!.Durability);
+    }
+
+    [Fact]
     public async Task Find_Unknown_IsNull()
     {
         var catalog = await _fixture.OpenMigratedAsync();

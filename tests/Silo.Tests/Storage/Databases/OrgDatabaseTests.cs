@@ -274,17 +274,4 @@ public sealed class OrgDatabaseTests
         await database.CloseAsync(Token);
         Assert.Equal(HeadState.Released, (await bench.HeadAsync(DatabaseBench.Demo)).State);
     }
-
-    [Fact]
-    public async Task Checkpoints_UnderLoad_LoseNoCommit()
-    {
-        await using var bench = await DatabaseBench.StartAsync(new() { ["Litestream:CheckpointPages"] = "100" });
-        await using (var database = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo))
-        {
-            for (var i = 0; i < 1000; i++) await database.CreateAsync(new ContactFields($"c{i}", $"{i}@x.test", Notes: new string('n', 3000)), Token);
-            await database.CloseAsync(Token);
-        }
-        using var outside = OrgConnection.OpenWriter(await bench.RestoreAsOutsiderAsync(DatabaseBench.Demo));
-        Assert.Equal((1000L, "ok"), (outside.Scalar<long>("SELECT count(*) FROM contacts"), outside.Scalar<string>("PRAGMA integrity_check")));
-    }
 }

@@ -8,6 +8,7 @@ namespace Silo.Tests.Storage.Litestream;
 public sealed class ReplicationTrackerTests
 {
     private const string Generation = "0123456789abcdef";
+    private const string Next = "fedcba9876543210";
     private readonly FakeTimeProvider _time = new();
     private ulong _salt = 1;
 
@@ -153,6 +154,122 @@ public sealed class ReplicationTrackerTests
         await kept;
     }
 
+    [Fact]
+    public void Published_NextGeneration_TakesOverOnlyWithWhatItHas()
+    {
+        var tracker = Tracker();
+        tracker.Published(Generation);
+        tracker.Committed(At(1, 10));
+        tracker.Uploaded(Generation, 1, At(1, 10).Bytes);
+        tracker.Committed(At(1, 20));
+
+        tracker.Uploaded(Next, 1, At(1, 9).Bytes);
+        Assert.False(tracker.Covers(Next)); // what was confirmed before would be gone
+        tracker.Uploaded(Next, 1, At(1, 20).Bytes);
+        Assert.True(tracker.Covers(Next));
+        Assert.Equal(1, tracker.DurableCommit); // not before the head names it
+        tracker.Published(Next);
+        Assert.Equal(2, tracker.DurableCommit);
+    }
+
+    [Fact]
+    public void Uploaded_OfTheFormerGeneration_CountsUntilTheNextIsPublished()
+    {
+        var tracker = Tracker();
+        tracker.Published(Generation);
+        tracker.Committed(At(1, 10));
+        tracker.Uploaded(Generation, 1, At(1, 10).Bytes); // still what the head names, whatever Litestream has begun since
+        Assert.Equal(1, tracker.DurableCommit);
+        tracker.Published(Next);
+        tracker.Committed(At(1, 20));
+        tracker.Uploaded(Generation, 1, At(1, 20).Bytes);
+        Assert.Equal(1, tracker.DurableCommit);
+    }
+
+    [Fact]
+    public void Covers_LeftoverWithAWal_WantsAllOfIt()
+    {
+        var tracker = new ReplicationTracker(() => _salt, _time, At(1, 30));
+        tracker.Uploaded(Generation, 1, At(1, 29).Bytes);
+        Assert.False(tracker.Covers(Generation));
+        tracker.Uploaded(Generation, 1, At(1, 30).Bytes);
+        Assert.True(tracker.Covers(Generation));
+    }
+
+    [Fact]
+    public void GenerationEnded_ConfirmsNothingBeforeTheNextIsThere()
+    {
+        var tracker = Tracker();
+        tracker.Published(Generation);
+        tracker.Uploaded(Generation, 1, At(1, 9).Bytes);
+        tracker.GenerationEnded();
+        tracker.Committed(At(1, 9));
+        Assert.Equal(0, tracker.DurableCommit);
+    }
+
+    [Fact]
+    public void Uploaded_OfTheNextWalWithoutTheEndOfTheLast_IsAGapAndConfirmsNothing()
+    {
+        var tracker = Tracker();
+        tracker.Published(Generation);
+        tracker.Committed(At(1, 3));
+        tracker.Uploaded(Generation, 1, At(1, 3).Bytes);
+        tracker.Committed(At(1, 5)); // checkpointed before Litestream had copied it
+        _salt = 2;
+        tracker.Committed(At(2, 3));
+        tracker.Uploaded(Generation, 2, At(2, 3).Bytes);
+        Assert.True(tracker.HasGap);
+        Assert.Equal(1, tracker.DurableCommit);
+
+        tracker.Uploaded(Next, 2, At(2, 3).Bytes);
+        tracker.Published(Next);
+        Assert.False(tracker.HasGap);
+        Assert.True(tracker.IsCaughtUp);
+    }
+
+    [Fact]
+    public void Uploaded_OfTheNextWalAfterALostAnswer_IsNoGap()
+    {
+        var tracker = Tracker();
+        tracker.Published(Generation);
+        tracker.Committed(At(1, 3));
+        tracker.Uploaded(Generation, 1, At(1, 3).Bytes);
+        tracker.Committed(At(1, 5));
+        tracker.UploadFailed(); // the piece is in the bucket, and Litestream finds it there without a word
+        _salt = 2;
+        tracker.Committed(At(2, 3));
+        tracker.Uploaded(Generation, 2, At(2, 3).Bytes);
+        Assert.False(tracker.HasGap);
+        Assert.True(tracker.IsCaughtUp);
+    }
+
+    [Fact]
+    public void LagBytes_OverSeveralWals_CountsAll()
+    {
+        var tracker = Tracker();
+        tracker.Published(Generation);
+        tracker.Committed(At(1, 3));
+        tracker.Committed(At(1, 10));
+        _salt = 2;
+        tracker.Committed(At(2, 4));
+        Assert.Equal(At(1, 10).Bytes + At(2, 4).Bytes, tracker.LagBytes);
+        tracker.Uploaded(Generation, 1, At(1, 10).Bytes);
+        Assert.Equal(At(2, 4).Bytes, tracker.LagBytes);
+    }
+
+    [Fact]
+    public void NextConfirmation_CompletesOncePerConfirmation()
+    {
+        var tracker = Tracker();
+        tracker.Published(Generation);
+        tracker.Committed(At(1, 3));
+        var first = tracker.NextConfirmation;
+        Assert.False(first.IsCompleted);
+        tracker.Uploaded(Generation, 1, At(1, 3).Bytes);
+        Assert.True(first.IsCompleted);
+        Assert.False(tracker.NextConfirmation.IsCompleted);
+    }
+
     /// <summary>Against a model: a WAL that grows and restarts, uploads in order at random points. Never too early, and at the end all.</summary>
     [Fact]
     public void DurableCommit_AnyOrderOfCommitsRestartsAndUploads_IsNeverAhead() =>
@@ -188,6 +305,7 @@ public sealed class ReplicationTrackerTests
                 var truth = commits.Count(c => c.Salt < uploadedSalt || (c.Salt == uploadedSalt && c.Frames <= uploadedFrames));
                 Assert.True(tracker.DurableCommit <= truth, $"{tracker.DurableCommit} of {truth}");
             }
+            for (; uploadedSalt < salt; uploadedSalt++) tracker.Uploaded(Generation, uploadedSalt, At(salt, 1_000_000).Bytes);
             tracker.Uploaded(Generation, salt, At(salt, frames).Bytes);
             Assert.True(tracker.IsCaughtUp);
         });

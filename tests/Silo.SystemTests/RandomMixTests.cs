@@ -1,0 +1,59 @@
+using System.Diagnostics;
+using System.Globalization;
+using Silo.SystemTests.Faults;
+
+namespace Silo.SystemTests;
+
+/// <summary>Everything that can go wrong, at random: three owners, several organizations, one bucket. No promise is broken.</summary>
+public sealed class RandomMixTests
+{
+    private const int Owners = 3;
+    private const int Organizations = 4;
+    private const int Rounds = 40;
+
+    /// <summary>
+    /// SILO_TEST_SEED repeats a schedule. SILO_SOAK_MINUTES goes on with further seeds for so long, and SILO_SOAK_REPORT names the
+    /// file that is told meanwhile (tests/soak.sh sets both).
+    /// </summary>
+    [Fact]
+    public async Task Owners_UnderARandomMixOfFaults_KeepEveryPromise()
+    {
+        var seed = int.TryParse(Environment.GetEnvironmentVariable("SILO_TEST_SEED"), CultureInfo.InvariantCulture, out var given) ? given : Random.Shared.Next(1_000_000);
+        var length = TimeSpan.FromMinutes(double.TryParse(Environment.GetEnvironmentVariable("SILO_SOAK_MINUTES"), CultureInfo.InvariantCulture, out var minutes) ? minutes : 0);
+        var since = Stopwatch.StartNew();
+        var tally = new Tally();
+        do
+        {
+            await RunAsync(seed++, tally);
+            Say(tally.ToString());
+        }
+        while (since.Elapsed < length);
+    }
+
+    private static async Task RunAsync(int seed, Tally tally)
+    {
+        tally.Seeds.Add(seed);
+        Say($"SILO_TEST_SEED={seed}");
+        await using var world = await World.StartAsync(Owners, Organizations, tally);
+        try
+        {
+            foreach (var round in new Schedule(seed, Owners, world.Organizations).Rounds().Take(Rounds))
+            {
+                var begun = world.Recorder.Now;
+                await round.RunAsync(world);
+                Say(string.Create(CultureInfo.InvariantCulture, $"{round}: {(world.Recorder.Now - begun).TotalSeconds:0.0} s"));
+            }
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            Say($"FAILED: {e.Message}\nRepeat it with SILO_TEST_SEED={seed}");
+            throw;
+        }
+    }
+
+    private static void Say(string line)
+    {
+        TestContext.Current.TestOutputHelper?.WriteLine(line);
+        if (Environment.GetEnvironmentVariable("SILO_SOAK_REPORT") is { Length: > 0 } report) File.AppendAllText(report, line + "\n");
+    }
+}
