@@ -13,9 +13,10 @@ namespace Silo.Storage.Litestream;
 /// <param name="environment">The bucket.</param>
 public sealed class LitestreamRestore(LitestreamBinary binary, LitestreamOptions options, LitestreamEnvironment environment)
 {
+    private const string NoSpace = "no space left on device"; // ENOSPC in Go's words
+
     // Litestream writes the path of an address anew and escapes it, so a folder with a space in its name would not be found.
     private const string WorkingFolder = "file:///proc/self/cwd";
-    private const string NoSpace = "no space left on device"; // ENOSPC in Go's words
 
     /// <summary>Restores the end of a generation into a new file.</summary>
     /// <param name="replica">The folder of a replica of type <c>file</c>.</param>
@@ -46,8 +47,9 @@ public sealed class LitestreamRestore(LitestreamBinary binary, LitestreamOptions
             if (process.ExitCode != 0)
             {
                 var said = $"litestream restore of generation {generation} ended with {process.ExitCode}: {Tail(await errors + await output)}.";
-                if (said.Contains(NoSpace, StringComparison.Ordinal)) throw new IOException(said);
-                throw new LitestreamException($"{said} If an object is damaged, restore an older version of it, or choose an older point (silo restore).");
+                throw said.Contains(NoSpace, StringComparison.Ordinal)
+                    ? new IOException(said)
+                    : new LitestreamException($"{said} If an object is damaged, restore an older version of it, or choose an older point (silo restore).");
             }
             if (!File.Exists(file))
                 throw new LitestreamException($"litestream restore of generation {generation} made no file: {Tail(await errors + await output)}");

@@ -23,9 +23,9 @@ internal sealed partial class LitestreamSupervisor
     private readonly OrgFiles _files;
     private readonly LitestreamTarget _target;
     private readonly ReplicationTracker _tracker;
-    private readonly WalEnds _ends;
     private readonly ReplicationWatch _health;
     private readonly Func<Task<bool>> _poke;
+    private readonly WalEnds _ends;
     private readonly OwnershipLease _lease;
     private readonly long _highWater;
     private readonly TimeProvider _time;
@@ -57,9 +57,9 @@ internal sealed partial class LitestreamSupervisor
         _files = files;
         _target = target;
         _tracker = tracker;
-        _ends = new WalEnds(runtime.Bucket, files.Organization, _target.ReplicaPath, logger);
         _health = new ReplicationWatch(runtime.Options, time);
         _poke = poke;
+        _ends = new WalEnds(runtime.Bucket, files.Organization, _target.ReplicaPath, logger);
         _lease = lease;
         _highWater = highWater;
         _time = time;
@@ -87,8 +87,8 @@ internal sealed partial class LitestreamSupervisor
         await _stopping.CancelAsync();
         await _running;
         await _publishing;
-        await _ends.StopAsync();
         EndRestartTurn();
+        await _ends.StopAsync();
         _published.TrySetCanceled();
         _stopping.Dispose();
     }
@@ -248,8 +248,8 @@ internal sealed partial class LitestreamSupervisor
             case LitestreamEventKind.SegmentWritten:
                 var salt = WalPosition.ReadSalt(_files.ShadowWal(happened.Position));
                 _tracker.Uploaded(happened.Position.Generation, salt, happened.Position.Offset + happened.Bytes);
-                _ends.Uploaded(happened.Position, happened.Bytes, _stopping.Token);
                 BeginPublish(happened.Position.Generation);
+                _ends.Uploaded(happened.Position, happened.Bytes, _stopping.Token);
                 LogSegment(_lease.Organization, happened.Position, happened.Bytes);
                 break;
             case LitestreamEventKind.Failure:

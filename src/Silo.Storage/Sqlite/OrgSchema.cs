@@ -87,6 +87,14 @@ internal static class OrgSchema
     public static long RaiseHighWater(SqliteConnection connection) =>
         long.Parse(connection.Scalar<string>("UPDATE silo_meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'high_water' RETURNING value")!, System.Globalization.CultureInfo.InvariantCulture);
 
+    /// <summary>A change that means nothing, of one page.</summary>
+    /// <remarks>
+    /// Not the high-water mark: that is proven and put into the head, while this may be the one commit that nobody waits for. And
+    /// a new value each time: SQLite does not write what is there already.
+    /// </remarks>
+    public static void Poke(SqliteConnection connection) =>
+        connection.Execute("INSERT INTO silo_meta (key, value) VALUES ('pokes', '1') ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1");
+
     /// <summary>The organization that a file, or the beginning of one, is stamped with; null when that cannot be read.</summary>
     public static string? ReadStamp(string path)
     {
@@ -100,14 +108,6 @@ internal static class OrgSchema
             return null;
         }
     }
-
-    /// <summary>A change that means nothing, of one page.</summary>
-    /// <remarks>
-    /// Not the high-water mark: that is proven and put into the head, while this may be the one commit that nobody waits for. And
-    /// a new value each time: SQLite does not write what is there already.
-    /// </remarks>
-    public static void Poke(SqliteConnection connection) =>
-        connection.Execute("INSERT INTO silo_meta (key, value) VALUES ('pokes', '1') ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1");
 
     private static void CheckOrganization(SqliteConnection connection, OrganizationId organization)
     {
