@@ -32,7 +32,7 @@ public sealed partial class InterruptionTests
 
         Assert.Matches(@"Stopped: all \d databases are in the bucket", silo.Process.Output);
         await machine.OnlyRunsAsync();
-        Assert.Empty(Directory.EnumerateDirectories(machine.Databases));
+        Assert.Empty(Directory.EnumerateFiles(machine.Databases, "org-*", SearchOption.AllDirectories));
         silo = await machine.StartStandaloneAsync();
         foreach (var ledger in ledgers) await ledger.CheckAsync(silo.Member(ledger.Organization));
     }
@@ -90,7 +90,7 @@ public sealed partial class InterruptionTests
         Assert.Contains("Stopping: 1 databases are being flushed to the bucket", silo.Process.Output, StringComparison.Ordinal);
         Assert.Contains("Stopped: all 1 databases are in the bucket", silo.Process.Output, StringComparison.Ordinal);
         await machine.OnlyRunsAsync();
-        Assert.Empty(Directory.EnumerateDirectories(machine.Databases));
+        Assert.Empty(Directory.EnumerateFiles(machine.Databases, "org-*", SearchOption.AllDirectories));
         var afterwards = await machine.StartStandaloneAsync();
         ledger.Check([.. (await afterwards.Bucket.RestoreByHandAsync("acme", machine["by-hand.db"])).Select(contact => contact.Name)]);
     }

@@ -12,7 +12,7 @@ internal sealed class SiloPreparation(OrganizationCatalog catalog, DataDirectory
 {
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
-        OrgFiles.DeleteTemporary(options.Value.DataDirectory);
+        OrgFiles.EmptyTemporary(options.Value.DataDirectory);
         await catalog.MigrateAsync(cancellationToken);
     }
 

@@ -181,7 +181,7 @@ public sealed partial class OrgDatabaseOpening
 
     private async Task RestoreAsync(string replicaPath, ReplicaReference replica, OrgFiles files, CancellationToken cancellationToken)
     {
-        await _litestream.Restore.RunAsync(files.Organization, replica.Prefix(replicaPath), replica.Generation, files.Restoring, cancellationToken);
+        await _litestream.Restore.RunAsync(files.Organization, replicaPath, replica, files.Restoring, cancellationToken);
         File.Move(files.Restoring, files.Database);
     }
 

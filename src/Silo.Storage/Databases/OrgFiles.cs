@@ -63,11 +63,12 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
     /// <summary>Files that belong to no epoch yet and that no activation finds.</summary>
     public static OrgFiles Temporary(string dataDirectory, OrganizationId organization) => new(NewTemporary(dataDirectory), organization, 0);
 
-    /// <summary>Deletes what a former silo did not come to delete.</summary>
-    public static void DeleteTemporary(string dataDirectory)
+    /// <summary>Deletes what a former silo did not come to delete. The folder stays: on a full disk it could not be made, and nothing be deleted.</summary>
+    public static void EmptyTemporary(string dataDirectory)
     {
         var folder = Path.Combine(dataDirectory, TemporaryFolder);
         if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        Directory.CreateDirectory(folder);
     }
 
     /// <summary>

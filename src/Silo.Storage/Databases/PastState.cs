@@ -9,12 +9,11 @@ namespace Silo.Storage.Databases;
 /// </summary>
 /// <param name="files">The file.</param>
 /// <param name="plan">What it was made from.</param>
-/// <param name="epoch">The epoch that it was made from.</param>
 /// <param name="contacts">How many contacts it has.</param>
-public sealed class PastState(OrgFiles files, RestorePlan plan, long epoch, long contacts) : IAsyncDisposable
+public sealed class PastState(OrgFiles files, RestorePlan plan, long contacts) : IAsyncDisposable
 {
     /// <summary>The epoch that it was made from.</summary>
-    public long Epoch { get; } = epoch;
+    public long Epoch => plan.Generation.Epoch;
 
     /// <summary>The generation that it was made from.</summary>
     public string Generation => plan.Generation.Generation;

@@ -16,7 +16,7 @@ internal sealed class PastStates(BucketClient bucket, LitestreamRuntime litestre
     /// <exception cref="ReplicaIncompleteException">It cannot be proven. An older moment may be; that choice is the operator's.</exception>
     public async Task<PastState> BringBackAsync(OrganizationId organization, string replicaPath, DateTimeOffset moment, CancellationToken cancellationToken)
     {
-        var (epoch, plan) = await FindAsync(organization, replicaPath, moment, cancellationToken);
+        var plan = await FindAsync(organization, replicaPath, moment, cancellationToken);
         var files = OrgFiles.Temporary(dataDirectory, organization);
         try
         {
@@ -24,11 +24,11 @@ internal sealed class PastStates(BucketClient bucket, LitestreamRuntime litestre
             await litestream.Restore.RunAsync(organization, plan, files.Restoring, cancellationToken);
             File.Move(files.Restoring, files.Database);
             var contacts = await Task.Run(() => Prove(files), cancellationToken);
-            return new PastState(files, plan, epoch, contacts);
+            return new PastState(files, plan, contacts);
         }
         catch
         {
-            await new PastState(files, plan, epoch, 0).DisposeAsync();
+            await new PastState(files, plan, 0).DisposeAsync();
             throw;
         }
     }
@@ -37,15 +37,15 @@ internal sealed class PastStates(BucketClient bucket, LitestreamRuntime litestre
     /// The greatest epoch that had begun by then, and in it the generation that began last. What a former owner uploaded later, to
     /// the prefix of its own, smaller epoch, is never looked at.
     /// </summary>
-    private async Task<(long Epoch, RestorePlan Plan)> FindAsync(OrganizationId organization, string replicaPath, DateTimeOffset moment, CancellationToken cancellationToken)
+    private async Task<RestorePlan> FindAsync(OrganizationId organization, string replicaPath, DateTimeOffset moment, CancellationToken cancellationToken)
     {
         DateTimeOffset? oldest = null;
         foreach (var epoch in (await EpochsAsync(bucket, replicaPath, cancellationToken)).OrderDescending())
         {
-            var generations = await new ReplicaInventory(bucket).ReadAllAsync(ReplicaReference.PrefixOf(replicaPath, epoch), cancellationToken);
+            var generations = await new ReplicaInventory(bucket).ReadAllAsync(replicaPath, epoch, cancellationToken);
             foreach (var generation in generations.OrderByDescending(found => found.Began))
             {
-                if (generation.Began <= moment && generation.At(moment) is { } plan) return (epoch, plan);
+                if (generation.At(moment) is { } plan) return plan;
                 if (generation.Began is { } began && (oldest is null || began < oldest)) oldest = began;
             }
         }

@@ -91,8 +91,8 @@ public sealed partial class ReplicaRetention
     {
         foreach (var later in epochs.Where(later => later > epoch).Order())
         {
-            var generations = await new ReplicaInventory(_bucket).ReadAllAsync(ReplicaReference.PrefixOf(replicaPath, later), cancellationToken);
-            if (generations.Where(generation => generation.HasSnapshot).Min(generation => generation.Began) is { } began) return began;
+            var generations = await new ReplicaInventory(_bucket).ReadAllAsync(replicaPath, later, cancellationToken);
+            if (generations.Min(generation => generation.Began) is { } began) return began;
         }
         return null;
     }

@@ -8,29 +8,29 @@ namespace Silo.Storage.Litestream;
 public sealed class ReplicaInventory(BucketClient bucket)
 {
     /// <summary>What the bucket has of one generation; with one request, unless there are more objects than a page holds.</summary>
-    /// <param name="prefix">The object name prefix of the epoch, without a slash at the end.</param>
-    /// <param name="generation">The generation.</param>
+    /// <param name="replicaPath">The organization's object name prefix, without a slash at the end.</param>
+    /// <param name="replica">The generation.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<GenerationInventory> ReadAsync(string prefix, string generation, CancellationToken cancellationToken)
+    public async Task<GenerationInventory> ReadAsync(string replicaPath, ReplicaReference replica, CancellationToken cancellationToken)
     {
-        var root = GenerationInventory.RootOf(prefix, generation);
-        var found = new GenerationInventory(prefix, generation);
-        await foreach (var item in bucket.ListAsync(root, cancellationToken: cancellationToken)) found.Add(item, item.Name[root.Length..]);
+        var found = new GenerationInventory(replicaPath, replica.Epoch, replica.Generation);
+        await foreach (var item in bucket.ListAsync(found.Root, cancellationToken: cancellationToken)) found.Add(item, item.Name[found.Root.Length..]);
         return found;
     }
 
     /// <summary>What the bucket has of every generation of an epoch, in no order.</summary>
-    /// <param name="prefix">The object name prefix of the epoch, without a slash at the end.</param>
+    /// <param name="replicaPath">The organization's object name prefix, without a slash at the end.</param>
+    /// <param name="epoch">The epoch; 0 for what the older system made.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<IReadOnlyCollection<GenerationInventory>> ReadAllAsync(string prefix, CancellationToken cancellationToken)
+    public async Task<IReadOnlyCollection<GenerationInventory>> ReadAllAsync(string replicaPath, long epoch, CancellationToken cancellationToken)
     {
-        var root = $"{prefix}/generations/";
+        var root = $"{ReplicaReference.PrefixOf(replicaPath, epoch)}/generations/";
         var generations = new Dictionary<string, GenerationInventory>(StringComparer.Ordinal);
         await foreach (var item in bucket.ListAsync(root, cancellationToken: cancellationToken))
         {
             var (generation, slash) = (item.Name[root.Length..], item.Name.IndexOf('/', root.Length) - root.Length);
             if (slash < 0 || !ReplicaPosition.IsGeneration(generation[..slash])) continue;
-            if (!generations.TryGetValue(generation[..slash], out var found)) generations[generation[..slash]] = found = new GenerationInventory(prefix, generation[..slash]);
+            if (!generations.TryGetValue(generation[..slash], out var found)) generations[generation[..slash]] = found = new GenerationInventory(replicaPath, epoch, generation[..slash]);
             found.Add(item, generation[(slash + 1)..]);
         }
         return generations.Values;
@@ -49,9 +49,10 @@ public sealed record ReplicaSnapshot(BucketObject Object, int Index);
 public sealed record ReplicaSegment(BucketObject Object, int Index, long Offset);
 
 /// <summary>What the bucket has of one generation, and what of it a restore needs.</summary>
-/// <param name="prefix">The object name prefix of the epoch, without a slash at the end.</param>
+/// <param name="replicaPath">The organization's object name prefix, without a slash at the end.</param>
+/// <param name="epoch">The epoch; 0 for what the older system made.</param>
 /// <param name="generation">The generation.</param>
-public sealed class GenerationInventory(string prefix, string generation)
+public sealed class GenerationInventory(string replicaPath, long epoch, string generation)
 {
     private const string SnapshotFolder = "snapshots/";
     private const string SnapshotEnding = ".snapshot.lz4";
@@ -64,8 +65,11 @@ public sealed class GenerationInventory(string prefix, string generation)
     private readonly List<ReplicaSegment> _segments = [];
     private readonly Dictionary<int, long> _ends = [];
 
+    /// <summary>The epoch; 0 for what the older system made.</summary>
+    public long Epoch => epoch;
+
     /// <summary>The object name prefix of the epoch.</summary>
-    public string Prefix { get; } = prefix;
+    public string Prefix { get; } = ReplicaReference.PrefixOf(replicaPath, epoch);
 
     /// <summary>The generation.</summary>
     public string Generation { get; } = generation;
@@ -73,14 +77,14 @@ public sealed class GenerationInventory(string prefix, string generation)
     /// <summary>What all its objects' names begin with.</summary>
     public string Root => RootOf(Prefix, Generation);
 
-    /// <summary>Whether it has anything to begin a restore with.</summary>
-    public bool HasSnapshot => _snapshots.Count > 0;
-
-    /// <summary>When its first object that is still there was written, by the bucket's clock; null when it has none.</summary>
-    public DateTimeOffset? Began { get; private set; }
-
-    /// <summary>When its last object was written, by the bucket's clock; null when it has none.</summary>
-    public DateTimeOffset? Ended { get; private set; }
+    /// <summary>
+    /// Since when it can be restored, by the bucket's clock; null when it cannot be. A snapshot is the file without its WAL, so it
+    /// takes the first piece of that too: before, the generation is published by nobody. The older system is not so particular.
+    /// </summary>
+    public DateTimeOffset? Began => _snapshots.Count == 0 ? null
+        : _segments.Count > 0 ? _segments.Min(segment => segment.Object.Updated)
+        : epoch == 0 ? _snapshots.Min(snapshot => snapshot.Object.Updated)
+        : null;
 
     /// <summary>What the names of a generation's objects begin with.</summary>
     public static string RootOf(string prefix, string generation) => $"{prefix}/generations/{generation}/";
@@ -97,6 +101,7 @@ public sealed class GenerationInventory(string prefix, string generation)
     public RestorePlan Newest()
     {
         var snapshot = _snapshots.MaxBy(found => found.Index) ?? throw new ReplicaIncompleteException(Root, "it has no snapshot");
+        if (Began is null) throw new ReplicaIncompleteException(Root, "it has no WAL");
         return Plan(snapshot, _segments.Where(segment => segment.Index >= snapshot.Index), []);
     }
 
@@ -108,6 +113,7 @@ public sealed class GenerationInventory(string prefix, string generation)
     /// <exception cref="ReplicaIncompleteException">Objects are missing, as far as names can tell.</exception>
     public RestorePlan? At(DateTimeOffset moment)
     {
+        if (Began is null || Began > moment) return null;
         var until = _segments.TakeWhile(segment => segment.Object.Updated <= moment).ToList();
         var last = until.LastOrDefault()?.Index ?? -1;
         var snapshot = _snapshots.Where(found => found.Object.Updated <= moment).MaxBy(found => found.Index)
@@ -130,13 +136,10 @@ public sealed class GenerationInventory(string prefix, string generation)
             // The bucket lists by name, which is the order of index and offset.
             _segments.Add(new ReplicaSegment(item, place.Index, place.Offset));
         }
-        else
+        else if (name.StartsWith(EndFolder, StringComparison.Ordinal) && Pair(name.AsSpan(EndFolder.Length)) is { } end)
         {
-            if (name.StartsWith(EndFolder, StringComparison.Ordinal) && Pair(name.AsSpan(EndFolder.Length)) is { } end) _ends[end.Index] = end.Offset;
-            return;
+            _ends[end.Index] = end.Offset;
         }
-        if (Began is null || item.Updated < Began) Began = item.Updated;
-        if (Ended is null || item.Updated > Ended) Ended = item.Updated;
     }
 
     private RestorePlan Plan(ReplicaSnapshot snapshot, IEnumerable<ReplicaSegment> segments, IEnumerable<ReplicaSegment> later)

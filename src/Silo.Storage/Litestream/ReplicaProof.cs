@@ -31,7 +31,7 @@ internal sealed class ReplicaProof(RestorePlan plan, ReplicaFolder folder)
         foreach (var segment in plan.Segments)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            if (before is not null && before.Index != segment.Index) EnsureEnded(before, chain.Length);
+            if (before is not null && before.Index != segment.Index) EnsureEnded(before, chain);
             Follow(chain, segment, static (_, _) => { });
             before = segment;
         }
@@ -97,7 +97,6 @@ internal sealed class ReplicaProof(RestorePlan plan, ReplicaFolder folder)
             for (var frame = Next(content, WalChain.FrameSize); frame.Length > 0; frame = Next(content, WalChain.FrameSize))
                 visit(chain.Append(frame), frame[^WalPosition.PageSize..]);
             if (chain.Length == before) throw new WalChainException("it is empty");
-            chain.EnsureCommitted();
         });
     }
 
@@ -108,8 +107,14 @@ internal sealed class ReplicaProof(RestorePlan plan, ReplicaFolder folder)
         return read == bytes || read == 0 ? _buffer.AsSpan(0, read) : throw new WalChainException("it ends within a frame");
     }
 
-    private void EnsureEnded(ReplicaSegment last, long end)
+    /// <summary>
+    /// Checks a WAL that another one follows. The last one may end within a transaction: Litestream uploads pieces while it copies
+    /// a large one, and a silo may die between two; SQLite drops what has no commit.
+    /// </summary>
+    private void EnsureEnded(ReplicaSegment last, WalChain chain)
     {
+        var end = chain.Length;
+        if (!chain.EndsWithCommit) throw Incomplete(last.Object, "ends within a transaction, and another WAL follows");
         if (plan.Ends.TryGetValue(last.Index, out var expected) && expected != end)
             throw Incomplete(last.Object, string.Create(CultureInfo.InvariantCulture, $"is followed by nothing, and its WAL went on from {end:x8} to {expected:x8}"));
     }

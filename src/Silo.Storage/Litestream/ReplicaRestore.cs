@@ -17,15 +17,15 @@ internal sealed class ReplicaRestore(BucketClient bucket, LitestreamRestore lite
 {
     /// <summary>Restores the end of a generation.</summary>
     /// <param name="organization">Whose replica it must be.</param>
-    /// <param name="prefix">The object name prefix of the epoch, without a slash at the end.</param>
-    /// <param name="generation">The generation.</param>
+    /// <param name="replicaPath">The organization's object name prefix, without a slash at the end.</param>
+    /// <param name="replica">The generation.</param>
     /// <param name="file">A file that does not exist yet; its folder does.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="ReplicaIncompleteException">The replica is not whole; the file is worth nothing.</exception>
     /// <exception cref="LitestreamException">Litestream could not make the file.</exception>
     /// <exception cref="BucketException">The bucket cannot be reached.</exception>
-    public async Task RunAsync(OrganizationId organization, string prefix, string generation, string file, CancellationToken cancellationToken) =>
-        await RunAsync(organization, (await new ReplicaInventory(bucket).ReadAsync(prefix, generation, cancellationToken)).Newest(), file, cancellationToken);
+    public async Task RunAsync(OrganizationId organization, string replicaPath, ReplicaReference replica, string file, CancellationToken cancellationToken) =>
+        await RunAsync(organization, (await new ReplicaInventory(bucket).ReadAsync(replicaPath, replica, cancellationToken)).Newest(), file, cancellationToken);
 
     /// <summary>Restores what a plan says; otherwise as above.</summary>
     public async Task RunAsync(OrganizationId organization, RestorePlan plan, string file, CancellationToken cancellationToken)

@@ -24,7 +24,9 @@ internal sealed class WalChain
     private uint _salt0, _salt1;
     private uint? _lastSalt0;
     private bool _bigEndian;
-    private bool _committed;
+
+    /// <summary>Whether the frames so far end with a commit; SQLite drops those after the last one.</summary>
+    public bool EndsWithCommit { get; private set; }
 
     /// <summary>Bytes of the current WAL so far.</summary>
     public long Length { get; private set; }
@@ -44,7 +46,7 @@ internal sealed class WalChain
         (_salt0, _salt1) = (Word(header[16..]), Word(header[20..]));
         if (_lastSalt0 is { } last && _salt0 != unchecked(last + 1)) throw new WalChainException("it is of another WAL than the one that follows");
         _lastSalt0 = _salt0;
-        _committed = true;
+        EndsWithCommit = true;
         Length = HeaderSize;
     }
 
@@ -57,16 +59,9 @@ internal sealed class WalChain
         Sum(frame[FrameHeaderSize..]);
         if (Word(frame[8..]) != _salt0 || Word(frame[12..]) != _salt1) throw new WalChainException("it is of another WAL");
         if (Word(frame[16..]) != _sum0 || Word(frame[20..]) != _sum1) throw new WalChainException("it does not continue the piece before it");
-        _committed = Word(frame[4..]) != 0;
+        EndsWithCommit = Word(frame[4..]) != 0;
         Length += FrameSize;
         return (int)Word(frame);
-    }
-
-    /// <summary>Checks that the frames so far end with a commit; SQLite would drop those after the last one.</summary>
-    /// <exception cref="WalChainException">They do not.</exception>
-    public void EnsureCommitted()
-    {
-        if (!_committed) throw new WalChainException("it ends within a transaction");
     }
 
     private void Sum(ReadOnlySpan<byte> bytes)

@@ -151,8 +151,8 @@ public sealed class PastStateTests
         File.WriteAllText(halfway.Database, "");
         Assert.Empty(OrgFiles.FindOrganizations(folder.Path));
         Assert.Empty(OrgFiles.Find(folder.Path, DatabaseBench.Demo.Id));
-        OrgFiles.DeleteTemporary(folder.Path);
-        Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
+        OrgFiles.EmptyTemporary(folder.Path);
+        Assert.Empty(Directory.EnumerateFiles(folder.Path, "*", SearchOption.AllDirectories));
     }
 
     [Fact]

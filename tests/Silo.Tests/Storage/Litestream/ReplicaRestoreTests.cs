@@ -130,7 +130,7 @@ public sealed class ReplicaRestoreTests(ReplicaRestoreTests.Replica replica) : I
             try
             {
                 await Bench.Silo("restore").GetRequiredService<LitestreamRuntime>().Restore.RunAsync(
-                    DatabaseBench.Demo.Id, _truth.Prefix("litestream-replicas/demo"), generation ?? _truth.Generation, file, Token);
+                    DatabaseBench.Demo.Id, "litestream-replicas/demo", _truth with { Generation = generation ?? _truth.Generation }, file, Token);
             }
             catch (Exception e) when (e is ReplicaIncompleteException or LitestreamException)
             {
