@@ -31,6 +31,7 @@ public sealed class DamagedReplicaTests(DamagedReplicaTests.SharedService shared
     [InlineData("everything deleted")]
     [InlineData("middle segment swapped")]
     [InlineData("last segment swapped")]
+    [InlineData("snapshot swapped")]
     [InlineData("everything swapped")]
     [InlineData("head deleted")]
     [InlineData("head emptied")]
