@@ -47,7 +47,7 @@ internal sealed class Recorder
         }
         catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConnectionError)
         {
-            (write.Outcome, write.Answer) = (Outcome.Refused, "nobody listens"); // it was not even sent
+            (write.Outcome, write.Answer) = (Outcome.Unknown, "nobody listens"); // the client tries again by itself, and the first try may have arrived
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException or ObjectDisposedException && !TestContext.Current.CancellationToken.IsCancellationRequested)
         {
