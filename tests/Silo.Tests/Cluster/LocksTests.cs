@@ -104,7 +104,7 @@ public sealed class LocksTests
         new(new HeadStore(bench.Bucket, TimeProvider.System), Options.Create(new LeaseOptions { SweepAfter = after }), TimeProvider.System, NullLogger<LeaseSweep>.Instance);
 
     /// <summary>The bucket tells its clock to the second, so an age is known with that delay.</summary>
-    private static Task UntilExpiredAsync(LocksGrain locks, string id) => Eventually.GetAsync(
+    private static Task<string> UntilExpiredAsync(LocksGrain locks, string id) => Eventually.GetAsync(
         async () => (await locks.List(null, 100, Token)).Items.Single(row => row.Organization.Value == id).Expired ? "expired" : null, $"the lease of {id} has run out");
 
     private static Task PutAsync(DatabaseBench bench, string id, HeadState state, long ttl) => bench.WriteHeadAsync(
