@@ -59,8 +59,9 @@ public sealed partial class InterruptionTests
     public async Task Service_CtrlCInItsTerminal_FlushesAndSaysSo(int times)
     {
         await using var machine = new Machine();
-        // A terminal sends the signal to every process of the group in front; here it is the group that setsid makes.
-        var silo = await machine.StartStandaloneAsync(["setsid"], []);
+        // A terminal sends the signal to every process of the group in front; here it is the group that setsid makes. Whoever runs the
+        // tests in the background has them ignore the signal, and children inherit that.
+        var silo = await machine.StartStandaloneAsync(["setsid", "env", "--default-signal=INT"], []);
         var ledger = await WrittenAsync(silo);
         await silo.Bucket.BreakAsync("""[{"method":"insertObject","namePrefix":"heads/","action":"delay","delayMs":2000}]""");
 

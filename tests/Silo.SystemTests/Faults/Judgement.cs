@@ -74,11 +74,11 @@ internal sealed class Judgement(Recorder recorder, HeadHistory heads, Tally tall
     private bool IsOnDisk(Write write)
     {
         if (!_files.TryGetValue(write.Owner, out var files)) _files[write.Owner] = files = LocalFiles.Read(write.Owner, organization, folder);
-        // A later version in its place says that this one had been there.
-        var names = write.Contact.Writes.SkipWhile(other => other != write).Select(other => other.Name).OfType<string>().ToList();
-        return write.Kind == WriteKind.Delete
-            ? files.Any(file => !file.Any(name => Contact.KeyOf(name) == write.Contact.Key))
-            : files.Any(file => names.Exists(file.Contains));
+        // What came later at its place says that this one had been there: another version, or no contact any more.
+        var since = write.Contact.Writes.SkipWhile(other => other != write).ToList();
+        var names = since.Select(other => other.Name).OfType<string>().ToList();
+        var isDeleted = since.Exists(other => other is { Kind: WriteKind.Delete, Outcome: not Outcome.Refused });
+        return files.Any(file => names.Exists(file.Contains) || (isDeleted && !file.Any(name => Contact.KeyOf(name) == write.Contact.Key)));
     }
 
     private void Zombie(string what, Write write)

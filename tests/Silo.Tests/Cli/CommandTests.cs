@@ -69,7 +69,14 @@ public sealed class CommandTests(StandInCluster cluster) : IAsyncLifetime
         Assert.Equal("No organization is locked.\n", (await RunAsync("locks", "list")).Output);
         cluster.StandIns.Locks[_id] = new LockStatus
         {
-            Organization = OrganizationId.Parse(_id), State = "active", Epoch = 2, Cluster = "blue", Silo = "s", AgeSeconds = 18, ExpiresInSeconds = 0, Expired = true,
+            Organization = OrganizationId.Parse(_id),
+            State = "active",
+            Epoch = 2,
+            Cluster = "blue",
+            Silo = "s",
+            AgeSeconds = 18,
+            ExpiresInSeconds = 0,
+            Expired = true,
         };
         var list = await RunAsync("locks", "list");
         Assert.Contains("blue", list.Output, StringComparison.Ordinal);
@@ -89,7 +96,11 @@ public sealed class CommandTests(StandInCluster cluster) : IAsyncLifetime
         Assert.Equal("No database is active.\n", (await RunAsync("databases")).Output);
         cluster.StandIns.Active[_id] = new DatabaseStatus
         {
-            Organization = OrganizationId.Parse(_id), Silo = "silo-1", State = DatabaseState.Active, ActivatedAt = DateTimeOffset.UnixEpoch, ActivationMs = new Dictionary<string, double>(),
+            Organization = OrganizationId.Parse(_id),
+            Silo = "silo-1",
+            State = DatabaseState.Active,
+            ActivatedAt = DateTimeOffset.UnixEpoch,
+            ActivationMs = new Dictionary<string, double>(),
         };
         var json = await RunAsync("databases", "--json");
         Assert.Equal("silo-1", JsonDocument.Parse(json.Output).RootElement.GetProperty("items")[0].GetProperty("silo").GetString());

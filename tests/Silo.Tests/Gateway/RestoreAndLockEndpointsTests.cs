@@ -132,6 +132,13 @@ public sealed class RestoreAndLockEndpointsTests(StandInCluster cluster) : IAsyn
 
     private void Lock(string id, bool expired) => cluster.StandIns.Locks[id] = new LockStatus
     {
-        Organization = OrganizationId.Parse(id), State = "active", Epoch = 2, Cluster = "c", Silo = "s", AgeSeconds = 18, ExpiresInSeconds = expired ? 0 : 12, Expired = expired,
+        Organization = OrganizationId.Parse(id),
+        State = "active",
+        Epoch = 2,
+        Cluster = "c",
+        Silo = "s",
+        AgeSeconds = 18,
+        ExpiresInSeconds = expired ? 0 : 12,
+        Expired = expired,
     };
 }

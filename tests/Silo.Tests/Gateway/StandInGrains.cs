@@ -94,8 +94,17 @@ public sealed class StandInDatabaseGrain(StandIns standIns) : Grain, IOrgDatabas
         await standIns.Meet(Organization);
         var asked = new RestoreStatus
         {
-            Organization = OrganizationId.Parse(Organization), State = RestoreState.Completed, DryRun = dryRun, At = at, StartedAt = at.AddHours(1), FinishedAt = at.AddHours(1),
-            StateAt = at.AddSeconds(-1), Epoch = 3, Generation = "0123456789abcdef", Contacts = 7, NewEpoch = dryRun ? null : 5,
+            Organization = OrganizationId.Parse(Organization),
+            State = RestoreState.Completed,
+            DryRun = dryRun,
+            At = at,
+            StartedAt = at.AddHours(1),
+            FinishedAt = at.AddHours(1),
+            StateAt = at.AddSeconds(-1),
+            Epoch = 3,
+            Generation = "0123456789abcdef",
+            Contacts = 7,
+            NewEpoch = dryRun ? null : 5,
         };
         // A test that has put one there lets it run on.
         return standIns.Restores.GetOrAdd(Organization, asked);
