@@ -8,7 +8,7 @@
 # lost machines, zombie writes acknowledged or restored (0), takeover times and seeds. It ends at the first broken promise.
 set -euo pipefail
 
-minutes=10 seed=
+minutes=10 seed=$RANDOM
 while (($#)); do
   case $1 in
     --minutes) minutes=$2 ;;
@@ -23,8 +23,7 @@ export DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
 dotnet build tests/Silo.SystemTests -c Release -v quiet -nologo -p:UseSharedCompilation=false
 
 SILO_SOAK_REPORT=$(mktemp)
-export SILO_SOAK_REPORT SILO_SOAK_MINUTES=$minutes
-[[ -z $seed ]] || export SILO_TEST_SEED=$seed
+export SILO_SOAK_REPORT SILO_SOAK_MINUTES=$minutes SILO_TEST_SEED=$seed
 tail -f "$SILO_SOAK_REPORT" &
 reader=$!
 trap 'kill $reader 2>/dev/null; rm -f "$SILO_SOAK_REPORT"' EXIT
