@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 
 namespace Silo.SystemTests.Faults;
@@ -11,6 +12,7 @@ internal sealed class HeadHistory : IAsyncDisposable
     private readonly HttpClient _http;
     private readonly Recorder _recorder;
     private readonly Dictionary<string, List<Reign>> _reigns; // each list by its own task, and by others once traffic has settled
+    private readonly ConcurrentDictionary<string, long> _generations = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _looking;
 
@@ -68,6 +70,9 @@ internal sealed class HeadHistory : IAsyncDisposable
             && possible[^1].Epoch - possible[0].Epoch == possible.Count - 1;
     }
 
+    /// <summary>The epoch in which a generation was seen to be published; null when it was not.</summary>
+    public long? EpochOf(string generation) => _generations.TryGetValue(generation, out var epoch) ? epoch : null;
+
     /// <summary>The last moment of which it is known who owned the organization.</summary>
     public TimeSpan SeenTo(string organization) => Of(organization) is [.., var last] ? last.SeenTo : TimeSpan.Zero;
 
@@ -103,6 +108,8 @@ internal sealed class HeadHistory : IAsyncDisposable
     private void Saw(string organization, JsonElement head, TimeSpan begin)
     {
         var (epoch, owner) = (head.GetProperty("epoch").GetInt64(), head.GetProperty("owner").GetProperty("clusterId").GetString()!);
+        if (head.TryGetProperty("current", out var current) && current.ValueKind == JsonValueKind.Object)
+            _generations[current.GetProperty("generation").GetString()!] = current.GetProperty("epoch").GetInt64();
         lock (_reigns[organization])
         {
             var reigns = _reigns[organization];

@@ -14,6 +14,8 @@ internal sealed class SharedBucket(Uri url)
 
     public Bucket Objects { get; } = new(url, Name);
 
+    public Task<IReadOnlyList<string>> NamesAsync(string prefix) => new BucketObjects(url, Name).NamesAsync(prefix);
+
     public static async Task<SharedBucket> StartAsync(Machine machine)
     {
         var emulator = machine.Start([HostProcess.Program("Silo.GcsEmulator"), "--port", "0", "--data", machine["bucket"], "--bucket", Name]);

@@ -110,6 +110,7 @@ internal sealed class World : IAsyncDisposable
             var restored = await Bucket.Objects.RestoreByHandAsync(organization, file);
             foreach (var part in Directory.EnumerateFiles(_machine["restored"], $"{_restores}.db*")) File.Delete(part);
             _checker.Check(organization, restored);
+            _checker.CheckPlaces(organization, await Bucket.NamesAsync($"litestream-replicas/{organization}/"));
             var served = await Home(organization).Service!.Member(organization).NamesAsync();
             if (!served.SequenceEqual(restored.Select(contact => contact.Name))) Assert.Fail($"{organization}: {Home(organization).Name} serves other rows than the bucket has.");
         }

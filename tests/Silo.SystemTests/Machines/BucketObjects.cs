@@ -13,8 +13,17 @@ internal sealed class BucketObjects(Uri url, string bucket)
     /// <summary>The names that begin with a prefix, in order.</summary>
     public async Task<IReadOnlyList<string>> NamesAsync(string prefix)
     {
-        var page = JsonDocument.Parse(await Http.GetStringAsync(new Uri(url, $"/storage/v1/b/{bucket}/o?prefix={Uri.EscapeDataString(prefix)}"), Cancellation)).RootElement;
-        return page.TryGetProperty("items", out var items) ? [.. items.EnumerateArray().Select(item => item.GetProperty("name").GetString()!)] : [];
+        List<string> names = [];
+        string? token = null;
+        do
+        {
+            var address = $"/storage/v1/b/{bucket}/o?prefix={Uri.EscapeDataString(prefix)}&fields=items(name),nextPageToken&pageToken={Uri.EscapeDataString(token ?? "")}";
+            var page = JsonDocument.Parse(await Http.GetStringAsync(new Uri(url, address), Cancellation)).RootElement;
+            if (page.TryGetProperty("items", out var items)) names.AddRange(items.EnumerateArray().Select(item => item.GetProperty("name").GetString()!));
+            token = page.TryGetProperty("nextPageToken", out var next) ? next.GetString() : null;
+        }
+        while (!string.IsNullOrEmpty(token));
+        return names;
     }
 
     public Task<byte[]> ReadAsync(string name) => Http.GetByteArrayAsync(new Uri(url, $"/{bucket}/{name}"), Cancellation);
