@@ -1,13 +1,15 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Silo.Contracts.Databases;
+using Silo.Contracts.Imports;
 
 namespace Silo.Cli;
 
 /// <summary>The JSON of the admin API, as far as these commands need it.</summary>
-[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, Converters = [typeof(CamelCase<RestoreState>), typeof(CamelCase<DatabaseState>)])]
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, Converters = [typeof(CamelCase<RestoreState>), typeof(CamelCase<DatabaseState>), typeof(CamelCase<ImportState>), typeof(CamelCase<ImportPhase>)])]
 [JsonSerializable(typeof(RestoreStatus))]
 [JsonSerializable(typeof(RestoreRequest))]
+[JsonSerializable(typeof(ImportStatus))]
 [JsonSerializable(typeof(LockPage))]
 [JsonSerializable(typeof(DatabaseList))]
 [JsonSerializable(typeof(Problem))]

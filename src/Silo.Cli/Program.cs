@@ -10,6 +10,7 @@ var root = new RootCommand($"""
     """)
 {
     CommandRun.Json,
+    ImportCommand.Make(),
     RestoreCommand.Make(),
     LocksCommand.Make(),
     WarmCommand.Make(),

@@ -13,13 +13,13 @@ internal sealed class ServerConnection : IDisposable
     public const string DefaultUrl = "http://127.0.0.1:8080";
 
     // Above what the server may take for one answer, so that its own refusal is seen.
-    private static readonly TimeSpan Timeout = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromMinutes(3);
 
     private readonly HttpClient _http;
 
     private ServerConnection(Uri url, string token)
     {
-        _http = new HttpClient { BaseAddress = url, Timeout = Timeout };
+        _http = new HttpClient { BaseAddress = url, Timeout = System.Threading.Timeout.InfiniteTimeSpan };
         _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
     }
 
@@ -36,29 +36,33 @@ internal sealed class ServerConnection : IDisposable
     }
 
     public async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
-        await ReadAsync(new HttpRequestMessage(HttpMethod.Get, path), type, cancellationToken);
+        await ReadAsync(new HttpRequestMessage(HttpMethod.Get, path), type, AnswerTimeout, cancellationToken);
 
     public async Task<T> PostAsync<TBody, T>(string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
-        await ReadAsync(new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body, bodyType) }, type, cancellationToken);
+        await ReadAsync(new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body, bodyType) }, type, AnswerTimeout, cancellationToken);
+
+    /// <summary>Sends a request of any kind. Sending its body takes as long as it takes.</summary>
+    public Task<T> SendAsync<T>(HttpRequestMessage request, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
+        ReadAsync(request, type, System.Threading.Timeout.InfiniteTimeSpan, cancellationToken);
 
     public async Task PostAsync(string path, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, path);
-        using var answer = await SendAsync(request, cancellationToken);
+        using var answer = await SendAsync(request, AnswerTimeout, cancellationToken);
     }
 
     public async Task DeleteAsync(string path, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Delete, path);
-        using var answer = await SendAsync(request, cancellationToken);
+        using var answer = await SendAsync(request, AnswerTimeout, cancellationToken);
     }
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<T> ReadAsync<T>(HttpRequestMessage request, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    private async Task<T> ReadAsync<T>(HttpRequestMessage request, JsonTypeInfo<T> type, TimeSpan timeout, CancellationToken cancellationToken)
     {
         using (request)
-        using (var answer = await SendAsync(request, cancellationToken))
+        using (var answer = await SendAsync(request, timeout, cancellationToken))
         {
             try
             {
@@ -71,12 +75,14 @@ internal sealed class ServerConnection : IDisposable
         }
     }
 
-    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, TimeSpan timeout, CancellationToken cancellationToken)
     {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(timeout);
         HttpResponseMessage answer;
         try
         {
-            answer = await _http.SendAsync(request, cancellationToken);
+            answer = await _http.SendAsync(request, limit.Token);
         }
         catch (Exception e) when (e is HttpRequestException || (e is TaskCanceledException && !cancellationToken.IsCancellationRequested))
         {

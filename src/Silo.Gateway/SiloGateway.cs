@@ -5,9 +5,12 @@ using Silo.Gateway.Clustering;
 using Silo.Gateway.Contacts;
 using Silo.Gateway.Docs;
 using Silo.Gateway.Health;
+using Silo.Gateway.Imports;
 using Silo.Gateway.Limits;
 using Silo.Gateway.Operators;
 using Silo.Gateway.Telemetry;
+using Silo.Storage.Gcs;
+using Silo.Storage.Imports;
 
 namespace Silo.Gateway;
 
@@ -37,6 +40,9 @@ public static class SiloGateway
         builder.Services.AddGatewayTelemetry(builder.Configuration);
         builder.Services.AddApiDocument();
         builder.Services.AddSingleton<SiloGrains>();
+        // The files of imports go to the bucket from here; nothing else of it is touched.
+        builder.Services.AddGcsBucket(builder.Configuration);
+        builder.Services.AddStagedImports(builder.Configuration);
         return builder;
     }
 
@@ -50,6 +56,7 @@ public static class SiloGateway
         app.UseAuthorization();              // whether they may
         app.UseRateLimiter();                // whether there is room
         ContactEndpoints.Map(app);
+        ImportEndpoints.Map(app);
         OrganizationEndpoints.Map(app);
         RestoreEndpoints.Map(app);
         DatabaseEndpoints.Map(app);

@@ -7,6 +7,7 @@ using Silo.Contracts.Organizations;
 using Silo.Storage.Catalog;
 using Silo.Storage.Databases;
 using Silo.Storage.Gcs;
+using Silo.Storage.Imports;
 
 namespace Silo.Cluster.Databases;
 
@@ -21,7 +22,7 @@ namespace Silo.Cluster.Databases;
 /// </remarks>
 [GrainType("org-database"), KeepAlive, Immovable, ActivationCountBasedPlacement]
 internal sealed partial class OrgDatabaseGrain(
-    OrganizationCatalog catalog, OrgDatabaseOpening opening, ActiveDatabases active, IOptions<DatabaseOptions> options, ILocalSiloDetails silo,
+    OrganizationCatalog catalog, OrgDatabaseOpening opening, ImportIntake intake, ActiveDatabases active, IOptions<DatabaseOptions> options, ILocalSiloDetails silo,
     TimeProvider time, ILogger<OrgDatabaseGrain> logger) : Grain, IOrgDatabaseGrain
 {
     /// <summary>How long an activation without a database stays to answer: it holds the backoff.</summary>
@@ -32,6 +33,7 @@ internal sealed partial class OrgDatabaseGrain(
     private readonly DatabaseOptions _options = options.Value;
     private readonly CancellationTokenSource _deactivating = new();
     private OrgActivation _activation = null!; // set in OnActivateAsync, before any call
+    private OrgImports _imports = null!; // likewise
     private Durability _durability;
     private Task<OrgDatabase>? _attempt;
     private Refusal? _refusal;
@@ -44,6 +46,7 @@ internal sealed partial class OrgDatabaseGrain(
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         _activation = new OrgActivation(OrganizationId.Parse(this.GetPrimaryKeyString()), silo.SiloAddress.ToString(), time);
+        _imports = new OrgImports(_activation.Organization, OpenAsync, intake, logger);
         var period = TimeSpan.FromTicks(Math.Clamp(_options.IdleTimeout.Ticks / 10, TimeSpan.FromMilliseconds(200).Ticks, TimeSpan.FromSeconds(10).Ticks));
         this.RegisterGrainTimer(PutAwayWhenIdleAsync, new GrainTimerCreationOptions(period, period));
         return Task.CompletedTask;
@@ -109,6 +112,7 @@ internal sealed partial class OrgDatabaseGrain(
     {
         _activation.State = DatabaseState.Deactivating;
         await _deactivating.CancelAsync();
+        await _imports.DisposeAsync();
         await _restoring.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         if (_attempt is { } attempt) await ((Task)attempt).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         try
@@ -165,6 +169,7 @@ internal sealed partial class OrgDatabaseGrain(
             _refusal = null;
             _activation.Opened(database, phases);
             LeaveWhenMovedAsync(database).Ignore();
+            _imports.Resume();
             return database;
         }
         catch (OrganizationException e) when (e.Code == OrganizationErrorCode.OrganizationNotFound)
@@ -231,6 +236,7 @@ internal sealed partial class OrgDatabaseGrain(
             DeactivateOnIdle();
             return;
         }
+        if (_imports.IsBusy) _activation.Touch();
         if (_activation.Idle < _options.IdleTimeout) return;
         try
         {

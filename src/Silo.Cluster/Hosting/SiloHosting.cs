@@ -8,6 +8,7 @@ using Silo.Cluster.Databases;
 using Silo.Storage.Catalog;
 using Silo.Storage.Databases;
 using Silo.Storage.Gcs;
+using Silo.Storage.Imports;
 using Silo.Storage.Litestream;
 
 namespace Silo.Cluster.Hosting;
@@ -46,6 +47,7 @@ public static class SiloHosting
         builder.Services.AddOrganizationCatalog(configuration);
         builder.Services.AddLitestream(configuration, litestream);
         builder.Services.AddOrgDatabases(configuration);
+        builder.Services.AddImportIntake(configuration);
 
         builder.Services.AddSingleton<IValidateOptions<ClusteringOptions>, ClusteringOptionsValidator>();
         builder.Services.AddOptions<ClusteringOptions>().Bind(configuration.GetSection("Clustering")).ValidateOnStart();
@@ -58,6 +60,7 @@ public static class SiloHosting
         builder.Services.AddHostedService<LeftoverRecovery>();
         builder.Services.AddHostedService<LeaseSweep>();
         builder.Services.AddHostedService<RetentionSweep>();
+        builder.Services.AddHostedService<ImportSweep>();
         return builder;
     }
 

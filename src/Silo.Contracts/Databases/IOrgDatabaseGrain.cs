@@ -1,5 +1,6 @@
 using Orleans.Concurrency;
 using Silo.Contracts.Contacts;
+using Silo.Contracts.Imports;
 
 namespace Silo.Contracts.Databases;
 
@@ -62,4 +63,30 @@ public interface IOrgDatabaseGrain : IGrainWithStringKey
     /// <summary>The last restore that was asked for; null when there was none lately. Asking opens nothing.</summary>
     [AlwaysInterleave, Alias("find-restore")]
     Task<RestoreStatus?> FindRestore(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Says, before its file is sent, whether an import may begin: what is known of it if there was one of this id, null if it may.
+    /// <see cref="OrganizationErrorCode.ImportInProgress"/> when too many wait.
+    /// </summary>
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("prepare-import")]
+    Task<ImportStatus?> PrepareImport(string importId, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Takes in a file that is in the bucket (<c>imports/{org}/{id}</c>), beside everything else. From the answer on it happens whatever
+    /// ends, unless it fails. An id that is known is answered with what is known. <see cref="OrganizationErrorCode.ImportInProgress"/>
+    /// when too many wait.
+    /// </summary>
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("begin-import")]
+    Task<ImportStatus> BeginImport(StagedImport import, CancellationToken cancellationToken);
+
+    /// <summary>How far an import has come, after its end or after a while. <see cref="OrganizationErrorCode.ImportNotFound"/>.</summary>
+    /// <param name="importId">Which.</param>
+    /// <param name="wait">For how long to wait for its end, at most <see cref="OrgDatabaseTimeouts.MaxImportWait"/>; zero to look only.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("find-import")]
+    Task<ImportStatus> FindImport(string importId, TimeSpan wait, CancellationToken cancellationToken);
+
+    /// <summary>A page of the audit trail: <c>{"items":[...],"nextCursor":...}</c>. A cursor that is not ours is <see cref="OrganizationErrorCode.InvalidRequest"/>.</summary>
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("audit")]
+    ValueTask<JsonBytes> ListAudit(AuditQuery query, CancellationToken cancellationToken);
 }

@@ -11,4 +11,7 @@ public static class OrgDatabaseTimeouts
 
     /// <summary>How long the answer to a restore waits for its end.</summary>
     public static readonly TimeSpan RestoreWait = TimeSpan.FromSeconds(20);
+
+    /// <summary>The longest that a call waits for the end of an import; the import goes on.</summary>
+    public static readonly TimeSpan MaxImportWait = TimeSpan.FromSeconds(60);
 }

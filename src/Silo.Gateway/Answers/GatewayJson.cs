@@ -3,9 +3,11 @@ using System.Text.Json.Serialization;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Contracts.Databases;
+using Silo.Contracts.Imports;
 using Silo.Contracts.Organizations;
 using Silo.Gateway.Contacts;
 using Silo.Gateway.Health;
+using Silo.Gateway.Imports;
 using Silo.Gateway.Operators;
 
 namespace Silo.Gateway.Answers;
@@ -26,6 +28,9 @@ namespace Silo.Gateway.Answers;
 [JsonSerializable(typeof(RestoreBody))]
 [JsonSerializable(typeof(RestoreStatus))]
 [JsonSerializable(typeof(LockPage))]
+[JsonSerializable(typeof(ImportStatus))]
+[JsonSerializable(typeof(AuditPage))]
+[JsonSerializable(typeof(ContactFields[]))]
 [JsonSerializable(typeof(string))]
 internal sealed partial class GatewayJson : JsonSerializerContext;
 
@@ -44,6 +49,8 @@ internal static class GatewayJsonOptions
             json.Converters.Add(new JsonStringEnumConverter<OrganizationDbType>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
             json.Converters.Add(new JsonStringEnumConverter<DatabaseState>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
             json.Converters.Add(new JsonStringEnumConverter<RestoreState>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
+            json.Converters.Add(new JsonStringEnumConverter<ImportState>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
+            json.Converters.Add(new JsonStringEnumConverter<ImportPhase>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
             json.Converters.Add(new UtcTimeJsonConverter());
             json.TypeInfoResolverChain.Insert(0, GatewayJson.Default);
         });

@@ -38,6 +38,9 @@ internal sealed class ContactReader : IDisposable
         _count = _connection.Prepare("SELECT count(*) FROM contacts");
     }
 
+    /// <summary>For what is read seldom, and so is not compiled once.</summary>
+    public SqliteConnection Connection => _connection;
+
     public JsonBytes Get(string id)
     {
         using var row = _get.With(id).ExecuteReader();

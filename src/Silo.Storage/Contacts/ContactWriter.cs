@@ -36,6 +36,9 @@ internal sealed class ContactWriter : IDisposable
         _delete = connection.Prepare("DELETE FROM contacts WHERE id = $id", "$id");
     }
 
+    /// <summary>A time as the tables have it.</summary>
+    public static string Timestamp(DateTimeOffset now) => now.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactExists"/>.</exception>
     public (string Id, JsonBytes Contact) Insert(ContactFields fields)
     {
@@ -81,8 +84,6 @@ internal sealed class ContactWriter : IDisposable
     private static SqliteCommand Bind(SqliteCommand command, string id, ContactFields fields, string time) => command.With(
         id, fields.Name, fields.Email, fields.Phone, fields.Company, fields.AgentId, time,
         ContactRules.EmailKey(fields.Email), ContactRules.PhoneKey(fields.Phone), fields.Notes);
-
-    private static string Timestamp(DateTimeOffset now) => now.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 
     private static OrganizationException Exists(SqliteException e) => new(
         OrganizationErrorCode.ContactExists,

@@ -12,7 +12,9 @@ public sealed partial class OrgDatabase
     /// Takes the write lock, and does not before the bucket has come near enough: from half of <c>Litestream:MaxLagBytes</c> on a
     /// write is delayed, at the limit it waits. It holds nothing meanwhile, so that a flush and reads go on.
     /// </summary>
-    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.TooManyRequests"/>: the bucket did not catch up in time.</exception>
+    /// <exception cref="OrganizationException">
+    /// <see cref="OrganizationErrorCode.TooManyRequests"/>: the bucket did not catch up in time, or an import's merge took longer.
+    /// </exception>
     private async Task EnterWriteAsync(CancellationToken cancellationToken)
     {
         if (WriteDelay is { Ticks: > 0 } delay) await Task.Delay(delay, _time, cancellationToken);
@@ -20,12 +22,20 @@ public sealed partial class OrgDatabase
         for (; ; )
         {
             await WaitForBucketAsync(since, cancellationToken);
-            await _writeLock.WaitAsync(cancellationToken);
+            var left = _options.MaxWriteWait - _time.GetElapsedTime(since);
+            if (!await _writeLock.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, cancellationToken)) throw Busy();
             // All that waited were woken together; the first ones may have used up what there was.
             if (!IsTooFarAhead) return;
             _writeLock.Release();
         }
     }
+
+    private OrganizationException Busy() => new(
+        OrganizationErrorCode.TooManyRequests,
+        _isMerging ? "An import is being merged, and takes longer than a write may wait; nothing was changed." : "Too many writes of this organization are before this one; nothing was changed.")
+    {
+        RetryAfter = TimeSpan.FromSeconds(2),
+    };
 
     /// <summary>Whether a write has to wait. One that is to be refused anyhow has not.</summary>
     private bool IsTooFarAhead => !_closing && !IsMoved && _tracker.LagBytes >= _litestreamOptions.MaxLagBytes;

@@ -165,7 +165,7 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
         }
     }
 
-    private static string NewTemporary(string dataDirectory) => Path.Combine(dataDirectory, TemporaryFolder, Guid.NewGuid().ToString("n"));
+    internal static string NewTemporary(string dataDirectory) => Path.Combine(dataDirectory, TemporaryFolder, Guid.NewGuid().ToString("n"));
 }
 
 [JsonSerializable(typeof(ChildProcess))]

@@ -34,11 +34,23 @@ internal static class OrgConnection
         PRAGMA cache_size = -1000;
         """;
 
+    // Whatever happens to it, it is made again.
+    private const string ScratchPragmas = """
+        PRAGMA journal_mode = OFF;
+        PRAGMA synchronous = OFF;
+        PRAGMA locking_mode = EXCLUSIVE;
+        PRAGMA temp_store = FILE;
+        PRAGMA cache_size = -8000;
+        """;
+
     /// <summary>Opens the writing connection, and makes the file if there is none.</summary>
     public static SqliteConnection OpenWriter(string path) => Open(path, SqliteOpenMode.ReadWriteCreate, WriterPragmas);
 
     /// <summary>Opens a connection that reads beside the writer.</summary>
     public static SqliteConnection OpenReader(string path) => Open(path, SqliteOpenMode.ReadWrite, ReaderPragmas);
+
+    /// <summary>Makes a file of one use that no other connection opens meanwhile, and that needs to survive nothing.</summary>
+    public static SqliteConnection OpenScratch(string path) => Open(path, SqliteOpenMode.ReadWriteCreate, ScratchPragmas);
 
     /// <summary>Opens a file that nobody writes to, without its WAL and without leaving a trace beside it.</summary>
     public static SqliteConnection OpenImmutable(string path) => Open($"file:{Uri.EscapeDataString(path)}?immutable=1", SqliteOpenMode.ReadOnly, "PRAGMA query_only = ON");

@@ -33,6 +33,28 @@ internal static class OrgSchema
         CREATE UNIQUE INDEX silo_contacts_email ON contacts (email_key) WHERE email_key IS NOT NULL;
         CREATE UNIQUE INDEX silo_contacts_phone ON contacts (phone_key) WHERE email_key IS NULL AND phone_key IS NOT NULL;
         """,
+        """
+        CREATE TABLE silo_audit (
+          seq INTEGER PRIMARY KEY,
+          at TEXT NOT NULL,
+          action TEXT NOT NULL,
+          subject TEXT NOT NULL,
+          user TEXT,
+          source TEXT,
+          outcome TEXT NOT NULL,
+          details TEXT NOT NULL) STRICT;
+        CREATE UNIQUE INDEX silo_audit_subject ON silo_audit (action, subject);
+        CREATE TRIGGER silo_audit_update BEFORE UPDATE ON silo_audit BEGIN SELECT RAISE(ABORT, 'The audit trail is only added to.'); END;
+        CREATE TRIGGER silo_audit_delete BEFORE DELETE ON silo_audit BEGIN SELECT RAISE(ABORT, 'The audit trail is only added to.'); END;
+        """,
+    ];
+
+    /// <summary>The indexes of contacts, for who makes them anew: as the steps leave them.</summary>
+    public static readonly IReadOnlyList<(string Name, string Sql)> ContactIndexes =
+    [
+        ("silo_contacts_id", "CREATE UNIQUE INDEX silo_contacts_id ON contacts (id)"),
+        ("silo_contacts_email", "CREATE UNIQUE INDEX silo_contacts_email ON contacts (email_key) WHERE email_key IS NOT NULL"),
+        ("silo_contacts_phone", "CREATE UNIQUE INDEX silo_contacts_phone ON contacts (phone_key) WHERE email_key IS NULL AND phone_key IS NOT NULL"),
     ];
 
     private const string SelectStamp = "SELECT value FROM silo_meta WHERE key = 'organization_id'";

@@ -50,7 +50,8 @@ internal sealed class SplitService(Machine machine)
 
     public async Task StartGatewayAsync()
     {
-        Gateway = machine.Start([HostProcess.Program("Silo.Gateway"), "--urls", "http://127.0.0.1:0", $"--Auth:SigningKey={Service.SigningKey}", $"--Clustering:GatewayPort={_siloGatewayPort}"]);
+        Gateway = machine.Start([HostProcess.Program("Silo.Gateway"), "--urls", "http://127.0.0.1:0", $"--Auth:SigningKey={Service.SigningKey}", $"--Clustering:GatewayPort={_siloGatewayPort}"],
+            ("GCS_BUCKET_NAME", "silo"), ("STORAGE_EMULATOR_HOST", $"127.0.0.1:{_bucketPort}"));
         _service = new Service((await Gateway.ReadyAsync()).Url!);
     }
 

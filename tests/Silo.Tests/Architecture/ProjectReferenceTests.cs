@@ -11,7 +11,7 @@ public sealed class ProjectReferenceTests
         ["Silo.Contracts"] = [],
         ["Silo.Storage"] = ["Silo.Contracts"],
         ["Silo.Cluster"] = ["Silo.Contracts", "Silo.Storage"],
-        ["Silo.Gateway"] = ["Silo.Contracts"],
+        ["Silo.Gateway"] = ["Silo.Contracts", "Silo.Storage"],
         ["Silo.Cli"] = ["Silo.Contracts"],
         ["Silo.GcsEmulator"] = [],
         ["Silo.Standalone"] = ["Silo.Contracts", "Silo.Storage", "Silo.Cluster", "Silo.Gateway", "Silo.GcsEmulator"],

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Contracts.Databases;
+using Silo.Contracts.Imports;
 using Silo.Contracts.Organizations;
 
 namespace Silo.Tests.Gateway;
@@ -24,6 +25,11 @@ public sealed class StandIns
     public ConcurrentDictionary<string, DatabaseStatus> Active { get; } = new();
 
     public ConcurrentDictionary<string, RestoreStatus> Restores { get; } = new();
+
+    public ConcurrentDictionary<string, StagedImport> Imports { get; } = new();
+
+    /// <summary>What the answer to a question about an import is; each is given once, the last for ever.</summary>
+    public ConcurrentDictionary<string, ConcurrentQueue<ImportStatus>> ImportStatuses { get; } = new();
 
     public ConcurrentDictionary<string, LockStatus> Locks { get; } = new();
 
@@ -111,6 +117,33 @@ public sealed class StandInDatabaseGrain(StandIns standIns) : Grain, IOrgDatabas
     }
 
     public Task<RestoreStatus?> FindRestore(CancellationToken cancellationToken) => Task.FromResult(standIns.Restores.GetValueOrDefault(Organization));
+
+    public async Task<ImportStatus?> PrepareImport(string importId, CancellationToken cancellationToken)
+    {
+        await standIns.Meet($"{Organization}/prepare");
+        return standIns.Imports.ContainsKey(importId) ? Status(importId) : null;
+    }
+
+    public async Task<ImportStatus> BeginImport(StagedImport import, CancellationToken cancellationToken)
+    {
+        await standIns.Meet($"{Organization}/begin");
+        standIns.Imports[import.Id] = import;
+        return Status(import.Id) with { State = ImportState.Queued };
+    }
+
+    public Task<ImportStatus> FindImport(string importId, TimeSpan wait, CancellationToken cancellationToken) => standIns.Imports.ContainsKey(importId)
+        ? Task.FromResult(Status(importId))
+        : throw new OrganizationException(OrganizationErrorCode.ImportNotFound, "There is no import of this id.");
+
+    public ValueTask<JsonBytes> ListAudit(AuditQuery query, CancellationToken cancellationToken) =>
+        new(new JsonBytes(JsonSerializer.SerializeToUtf8Bytes(new { items = Array.Empty<int>(), nextCursor = $"{query.Limit}/{query.Cursor}" })));
+
+    private ImportStatus Status(string importId)
+    {
+        var import = standIns.Imports[importId];
+        if (standIns.ImportStatuses.TryGetValue(importId, out var statuses) && (statuses.Count > 1 ? statuses.TryDequeue(out var status) : statuses.TryPeek(out status))) return status!;
+        return new ImportStatus { Id = importId, State = ImportState.Completed, Received = import.Bytes, StartedAt = import.ReceivedAt, Imported = 1, Durable = true };
+    }
 
     private ContactWritten Put(string id, ContactFields fields, Durability? durability)
     {

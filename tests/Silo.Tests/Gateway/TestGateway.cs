@@ -44,6 +44,7 @@ public sealed class TestGateway : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         if (!settings.Any(setting => setting.Key == "Auth:Authority")) builder.Configuration["Auth:SigningKey"] = key;
+        builder.Configuration["Gcs:BucketName"] = "no-bucket-is-asked";
         foreach (var (name, value) in settings) builder.Configuration[name] = value;
         if (grains is not null) builder.Services.AddSingleton(grains);
         configure?.Invoke(builder);

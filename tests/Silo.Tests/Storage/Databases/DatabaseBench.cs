@@ -8,6 +8,7 @@ using Silo.Contracts.Organizations;
 using Silo.GcsEmulator;
 using Silo.Storage.Databases;
 using Silo.Storage.Gcs;
+using Silo.Storage.Imports;
 using Silo.Storage.Litestream;
 
 namespace Silo.Tests.Storage.Databases;
@@ -80,6 +81,7 @@ public sealed class DatabaseBench : IAsyncDisposable
         services.AddGcsBucket(configuration);
         services.AddLitestream(configuration, Litestream);
         services.AddOrgDatabases(configuration);
+        services.AddImportIntake(configuration);
         var silo = services.BuildServiceProvider();
         Directory.CreateDirectory(Folder[name]);
         if (_holders.TryGetValue(name, out var before)) before.GetRequiredService<DataDirectoryLock>().Dispose();

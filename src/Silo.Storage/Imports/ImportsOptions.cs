@@ -1,0 +1,46 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+
+namespace Silo.Storage.Imports;
+
+/// <summary>The bounds of bulk imports. Section <c>Imports</c>, the same in gateways and silos.</summary>
+public sealed class ImportsOptions
+{
+    /// <summary>The section of the configuration.</summary>
+    public const string Section = "Imports";
+
+    /// <summary>The largest file in bytes, as it is sent and again after it was inflated.</summary>
+    [Range(1_024, 64L * 1024 * 1024 * 1024)]
+    public long MaxBytes { get; set; } = 1024 * 1024 * 1024;
+
+    /// <summary>The most rows that a file may have.</summary>
+    [Range(1, 1_000_000_000)]
+    public long MaxRows { get; set; } = 10_000_000;
+
+    /// <summary>The longest row: bytes of a JSON object, characters of a CSV record. A contact with every field at its limit has about 12,000 characters.</summary>
+    [Range(1_024, 16 * 1024 * 1024)]
+    public int MaxRowBytes { get; set; } = 128 * 1024;
+
+    /// <summary>How many imports of one organization may wait for the one that runs; the next is refused with <c>import_in_progress</c>.</summary>
+    [Range(0, 100)]
+    public int MaxQueued { get; set; } = 3;
+
+    /// <summary>How many imports a silo reads and merges at once; others wait.</summary>
+    [Range(1, 64)]
+    public int MaxConcurrent { get; set; } = 2;
+
+    /// <summary>How much of a database and its indexes a merge keeps in memory, in bytes.</summary>
+    [Range(1024 * 1024, 1024 * 1024 * 1024)]
+    public int MergeCacheBytes { get; set; } = 32 * 1024 * 1024;
+
+    /// <summary>How long a file stays in the bucket that was sent and never accepted (its gateway ended).</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "365.00:00:00")]
+    public TimeSpan StagedRetention { get; set; } = TimeSpan.FromDays(1);
+
+    /// <summary>How often a silo looks for imports that nobody goes on with, and for files that nobody accepted.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan SweepInterval { get; set; } = TimeSpan.FromMinutes(10);
+}
+
+[OptionsValidator]
+internal sealed partial class ImportsOptionsValidator : IValidateOptions<ImportsOptions>;

@@ -1,0 +1,318 @@
+using Microsoft.Extensions.Logging;
+using Silo.Contracts;
+using Silo.Contracts.Imports;
+using Silo.Storage.Databases;
+using Silo.Storage.Gcs;
+
+namespace Silo.Storage.Imports;
+
+/// <summary>
+/// The imports of one activation, one after the other. An import is accepted when its note is in the bucket; then it happens once, be it
+/// in this activation or in a later one: the record of it comes into the database with its rows, and is looked for first.
+/// </summary>
+/// <remarks>Everything but the long work runs where the calls come from, so a grain's calls stay in its turns.</remarks>
+/// <param name="organization">Whose.</param>
+/// <param name="open">Gives the open database, and opens it if it is not.</param>
+/// <param name="intake">Does the work.</param>
+/// <param name="logger">Told of each.</param>
+public sealed partial class OrgImports(OrganizationId organization, Func<CancellationToken, ValueTask<OrgDatabase>> open, ImportIntake intake, ILogger logger) : IAsyncDisposable
+{
+    private static readonly TimeSpan FirstBackoff = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LastBackoff = TimeSpan.FromSeconds(30);
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, ImportRun> _runs = new(StringComparer.Ordinal); // those whose end the database does not tell yet
+    private readonly Queue<ImportRun> _waiting = new();
+    private readonly CancellationTokenSource _stopping = new();
+    private Task? _resuming;
+    private Task _working = Task.CompletedTask;
+    private int _accepting;
+    private bool _isWorking;
+    private bool _isRunning;
+
+    /// <summary>Whether there is anything to do, so that the database is in use.</summary>
+    public bool IsBusy
+    {
+        get
+        {
+            lock (_lock) return _isWorking || _accepting > 0;
+        }
+    }
+
+    /// <summary>Begins to look for what former owners accepted and did not come to finish; once.</summary>
+    public void Resume()
+    {
+        lock (_lock) _resuming ??= ResumeAsync();
+    }
+
+    /// <summary>What is known of an import; null when it may begin.</summary>
+    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ImportInProgress"/>: too many wait.</exception>
+    public async Task<ImportStatus?> PrepareAsync(string id, CancellationToken cancellationToken)
+    {
+        if (await LookAsync(id, cancellationToken) is { } known) return known;
+        lock (_lock) EnsurePlace();
+        return null;
+    }
+
+    /// <summary>Accepts an import; or tells what is known of it.</summary>
+    /// <exception cref="OrganizationException">
+    /// <see cref="OrganizationErrorCode.ImportInProgress"/>: too many wait. <see cref="OrganizationErrorCode.DatabaseUnavailable"/>: the bucket
+    /// does not take the note of it. It is then not accepted.
+    /// </exception>
+    public async Task<ImportStatus> BeginAsync(StagedImport import, CancellationToken cancellationToken)
+    {
+        if (await LookAsync(import.Id, cancellationToken) is { } known) return known;
+        var run = new ImportRun(import, intake.Time);
+        lock (_lock)
+        {
+            if (_runs.TryGetValue(import.Id, out var other)) return other.Status;
+            EnsurePlace();
+            _accepting++;
+            _runs.Add(import.Id, run);
+        }
+        var isAccepted = false;
+        try
+        {
+            await intake.Staged.AcceptAsync(organization, import, cancellationToken);
+            isAccepted = true;
+        }
+        catch (BucketException e)
+        {
+            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The bucket did not take the import; nothing was changed. Send it again with the same Idempotency-Key.", e) { RetryAfter = FirstBackoff };
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _accepting--;
+                if (isAccepted) Enqueue(run);
+                else _runs.Remove(import.Id);
+            }
+        }
+        LogAccepted(organization, import.Id, import.Format, import.Bytes, import.User);
+        return run.Status;
+    }
+
+    /// <summary>How far an import has come, after its end or after a while.</summary>
+    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ImportNotFound"/>.</exception>
+    public async Task<ImportStatus> FindAsync(string id, TimeSpan wait, CancellationToken cancellationToken)
+    {
+        var known = await LookAsync(id, cancellationToken);
+        if (known is { IsOver: false } && wait > TimeSpan.Zero)
+        {
+            if (Run(id) is not { } run)
+            {
+                known = await LookAsync(id, cancellationToken); // it has just ended
+            }
+            else
+            {
+                await run.Over.WaitAsync(wait, intake.Time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+                known = run.Status;
+            }
+        }
+        return known ?? throw new OrganizationException(OrganizationErrorCode.ImportNotFound, "The organization has no import of this id.");
+    }
+
+    /// <summary>Ends what runs. What was not merged yet is gone on with by the next activation.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        if (_resuming is { } resuming) await resuming;
+        await _working;
+        _stopping.Dispose();
+    }
+
+    /// <summary>What is known of an import without waiting for it: of this activation, or in the database.</summary>
+    private async Task<ImportStatus?> LookAsync(string id, CancellationToken cancellationToken)
+    {
+        if (Run(id) is { } run) return run.Status;
+        var database = await open(cancellationToken);
+        Resume();
+        // A record alone does not tell whether the bucket has it; a note that is still there tells that it may not.
+        await _resuming!.WaitAsync(cancellationToken);
+        if (Run(id) is { } resumed) return resumed.Status;
+        return await database.FindImportAsync(id, cancellationToken) is { Status: var status }
+            ? status with { Durable = true, FinishedAt = status.FinishedAt ?? status.MergedAt }
+            : null;
+    }
+
+    private ImportRun? Run(string id)
+    {
+        lock (_lock) return _runs.GetValueOrDefault(id);
+    }
+
+    private void EnsurePlace()
+    {
+        if (_waiting.Count + _accepting + (_isRunning ? 1 : 0) > intake.Options.MaxQueued)
+            throw new OrganizationException(OrganizationErrorCode.ImportInProgress, "Another import of this organization runs, and as many wait as may. Send it again when they are done.");
+    }
+
+    private void Enqueue(ImportRun run)
+    {
+        _waiting.Enqueue(run);
+        if (_isWorking) return;
+        _isWorking = true;
+        _working = WorkAsync();
+    }
+
+    private async Task WorkAsync()
+    {
+        await Task.Yield(); // whoever begins it holds the lock
+        for (; ; )
+        {
+            ImportRun? run = null;
+            lock (_lock)
+            {
+                _isRunning = !_stopping.IsCancellationRequested && _waiting.TryDequeue(out run);
+                if (!_isRunning)
+                {
+                    _isWorking = false;
+                    return;
+                }
+            }
+            await RunAsync(run!);
+        }
+    }
+
+    /// <summary>Looks for notes until the bucket has told of all of them.</summary>
+    private async Task ResumeAsync()
+    {
+        await Task.Yield(); // whoever begins it holds the lock
+        for (var backoff = FirstBackoff; ; backoff = Longer(backoff))
+        {
+            try
+            {
+                foreach (var import in await intake.Staged.AcceptedAsync(organization, _stopping.Token))
+                {
+                    lock (_lock)
+                    {
+                        if (_runs.ContainsKey(import.Id)) continue;
+                        var run = new ImportRun(import, intake.Time);
+                        _runs.Add(import.Id, run);
+                        Enqueue(run);
+                    }
+                    LogResumed(organization, import.Id);
+                }
+                return;
+            }
+            catch (BucketException e)
+            {
+                LogNotLooked(organization, e.Message);
+                if (!await PauseAsync(backoff)) return;
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Goes on with one until it has ended, or until this activation ends.</summary>
+    private async Task RunAsync(ImportRun run)
+    {
+        for (var backoff = FirstBackoff; ; backoff = Longer(backoff))
+        {
+            try
+            {
+                var outcome = await TakeInAsync(run, _stopping.Token);
+                await DoneAsync(run, outcome);
+                return;
+            }
+            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+            {
+                LogLeft(organization, run.Import.Id);
+                return;
+            }
+            catch (Exception e) when (e is OrganizationException or BucketException or IOException)
+            {
+                LogTriedAgain(organization, run.Import.Id, e.Message);
+            }
+            catch (Exception e)
+            {
+                // A mistake of ours must not end the queue, nor be repeated without a pause.
+                LogUnexpected(organization, run.Import.Id, e);
+            }
+            if (!await PauseAsync(backoff)) return;
+        }
+    }
+
+    private async Task<ImportStatus> TakeInAsync(ImportRun run, CancellationToken cancellationToken)
+    {
+        var database = await open(cancellationToken);
+        var record = await database.FindImportAsync(run.Import.Id, cancellationToken);
+        try
+        {
+            record ??= await intake.TakeInAsync(run, database, cancellationToken);
+        }
+        catch (ImportException e)
+        {
+            var failed = new ImportRecord(run.Import, run.Failed(e.Error));
+            LogFailed(organization, run.Import.Id, e.Error.Code, e.Message);
+            try
+            {
+                record = await database.RecordAsync(failed, cancellationToken);
+            }
+            catch (Exception full) when (ImportIntake.IsDiskFull(full))
+            {
+                // Nothing can be written; that it failed is known for as long as this activation lives, and it changed nothing.
+                return failed.Status;
+            }
+        }
+        run.Replicating(record.Status);
+        await database.WaitFlushedAsync(cancellationToken);
+        return record.Status with { Durable = record.Status.State == ImportState.Completed, FinishedAt = intake.Time.GetUtcNow() };
+    }
+
+    private async Task DoneAsync(ImportRun run, ImportStatus outcome)
+    {
+        try
+        {
+            await intake.Staged.DeleteAsync(organization, run.Import.Id, _stopping.Token);
+        }
+        catch (Exception e) when (e is BucketException or OperationCanceledException)
+        {
+            // The note is there; the next activation finds the record and deletes both.
+            LogNotDeleted(organization, run.Import.Id, e.Message);
+        }
+        run.End(outcome);
+        LogDone(organization, run.Import.Id, outcome.State, outcome.Imported, outcome.Updated, outcome.Skipped, outcome.Failed);
+        // From here on the database tells, unless it could not be told.
+        if (outcome.Errors is not [{ Code: ImportErrorCode.DiskFull }, ..])
+            lock (_lock) _runs.Remove(run.Import.Id);
+    }
+
+    private async Task<bool> PauseAsync(TimeSpan time)
+    {
+        await Task.Delay(time, intake.Time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return !_stopping.IsCancellationRequested;
+    }
+
+    private static TimeSpan Longer(TimeSpan backoff) => backoff * 2 < LastBackoff ? backoff * 2 : LastBackoff;
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Organization {Organization}: import {Import} ({Format}, {Bytes} bytes) of {User} is accepted")]
+    private partial void LogAccepted(OrganizationId organization, string import, ImportFormat format, long bytes, string? user);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Organization {Organization}: import {Import} was accepted before and is gone on with")]
+    private partial void LogResumed(OrganizationId organization, string import);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Organization {Organization}: import {Import} {State}: {Imported} imported, {Updated} updated, {Skipped} skipped, {Failed} failed")]
+    private partial void LogDone(OrganizationId organization, string import, ImportState state, long imported, long updated, long skipped, long failed);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: import {Import} cannot be taken in ({Code}): {Problem}")]
+    private partial void LogFailed(OrganizationId organization, string import, string code, string problem);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: import {Import} is tried again: {Problem}")]
+    private partial void LogTriedAgain(OrganizationId organization, string import, string problem);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: import {Import} failed unexpectedly and is tried again")]
+    private partial void LogUnexpected(OrganizationId organization, string import, Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Organization {Organization}: import {Import} is left to the next activation")]
+    private partial void LogLeft(OrganizationId organization, string import);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: imports that were accepted before could not be looked for: {Problem}")]
+    private partial void LogNotLooked(OrganizationId organization, string problem);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: the file of import {Import} could not be deleted from the bucket yet: {Problem}")]
+    private partial void LogNotDeleted(OrganizationId organization, string import, string problem);
+}
