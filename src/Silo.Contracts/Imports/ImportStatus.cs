@@ -52,13 +52,14 @@ public sealed record ImportStatus
     /// <summary>When its rows were in the organization's database, not yet in the bucket; null before, and if it failed.</summary>
     [Id(14)] public DateTimeOffset? MergedAt { get; init; }
 
-    /// <summary>When it ended; null before.</summary>
+    /// <summary>When it ended; null before. Of one that was completed by a former activation it is known only when it was merged.</summary>
     [Id(15)] public DateTimeOffset? FinishedAt { get; init; }
 
     /// <summary>Whether the bucket has what it changed.</summary>
     [Id(16)] public bool Durable { get; init; }
 
     /// <summary>Whether it has ended.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
     public bool IsOver => State is ImportState.Completed or ImportState.Failed;
 }
 

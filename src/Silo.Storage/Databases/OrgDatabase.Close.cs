@@ -137,6 +137,7 @@ public sealed partial class OrgDatabase
 
     private async Task CloseFileAsync()
     {
+        ReleaseCheckpoint();
         try
         {
             await _litestream.StopAsync();

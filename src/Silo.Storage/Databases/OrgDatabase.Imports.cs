@@ -2,13 +2,18 @@ using Microsoft.Data.Sqlite;
 using Silo.Contracts;
 using Silo.Contracts.Imports;
 using Silo.Storage.Imports;
+using Silo.Storage.Sqlite;
 
 namespace Silo.Storage.Databases;
 
 /// <summary>What imports ask of an open database: one transaction for all of their rows, and the record of what came of them.</summary>
 public sealed partial class OrgDatabase
 {
+    /// <summary>How long a checkpoint is held off for the upload of a merge: other writes wait for that checkpoint.</summary>
+    private static readonly TimeSpan HoldLimit = TimeSpan.FromSeconds(5);
+
     private volatile bool _isMerging;
+    private SnapshotHold? _hold; // of the last merge, until it is uploaded
 
     /// <summary>What came of an import; null when the database knows of none of this id.</summary>
     public ValueTask<ImportRecord?> FindImportAsync(string id, CancellationToken cancellationToken) =>
@@ -27,7 +32,9 @@ public sealed partial class OrgDatabase
         {
             try
             {
-                await FlushAsync(cancellationToken);
+                // What a former activation committed has no number here; a mark that follows it has.
+                if (_tracker.LastCommit == 0) await FlushAsync(cancellationToken);
+                else await WaitUploadedAsync(_tracker.LastCommit, cancellationToken);
                 await _lease.VerifyAsync(cancellationToken);
                 return;
             }
@@ -56,6 +63,8 @@ public sealed partial class OrgDatabase
         {
             ImportRecord? done = null;
             var now = _time.GetUtcNow();
+            ReleaseCheckpoint();
+            _hold = new SnapshotHold(_files.Database);
             new ContactMerge(_writer.Connection, merge.Staged, merge.Columns, merge.Options).Run(
                 merge.Import.Options.OverwriteExisting, merge.Import.Options.AgentId is not null, now, counts =>
                 {
@@ -76,6 +85,26 @@ public sealed partial class OrgDatabase
             record.Insert(_writer.Connection, _time.GetUtcNow());
             return record;
         }, cancellationToken);
+
+    private async Task WaitUploadedAsync(long commit, CancellationToken cancellationToken)
+    {
+        var uploaded = _tracker.WaitAsync(commit, cancellationToken);
+        try
+        {
+            await uploaded.WaitAsync(HoldLimit, _time, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            // The bucket is slow; those who want to write have waited long enough.
+        }
+        finally
+        {
+            ReleaseCheckpoint();
+        }
+        await uploaded;
+    }
+
+    private void ReleaseCheckpoint() => Interlocked.Exchange(ref _hold, null)?.Dispose();
 
     private async Task<ImportRecord> WriteRecordAsync(Func<ImportRecord> write, CancellationToken cancellationToken)
     {
@@ -98,9 +127,11 @@ public sealed partial class OrgDatabase
             RequireLease();
             return done;
         }
-        catch (Exception e) when (e is Gcs.HeadMovedException or Gcs.HeadException)
+        catch (Exception e)
         {
-            throw MovedAway(e);
+            ReleaseCheckpoint();
+            if (e is Gcs.HeadMovedException or Gcs.HeadException) throw MovedAway(e);
+            throw;
         }
         finally
         {

@@ -20,8 +20,12 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
     private static readonly TimeSpan FirstBackoff = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LastBackoff = TimeSpan.FromSeconds(30);
 
+    /// <summary>How many imports that have ended are told of from memory.</summary>
+    private const int MaxEnded = 32;
+
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, ImportRun> _runs = new(StringComparer.Ordinal); // those whose end the database does not tell yet
+    private readonly Dictionary<string, ImportRun> _runs = new(StringComparer.Ordinal); // those to come, the one that runs, and the last that have ended
+    private readonly Queue<string> _ended = new();
     private readonly Queue<ImportRun> _waiting = new();
     private readonly CancellationTokenSource _stopping = new();
     private Task? _resuming;
@@ -276,9 +280,12 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
         }
         run.End(outcome);
         LogDone(organization, run.Import.Id, outcome.State, outcome.Imported, outcome.Updated, outcome.Skipped, outcome.Failed);
-        // From here on the database tells, unless it could not be told.
-        if (outcome.Errors is not [{ Code: ImportErrorCode.DiskFull }, ..])
-            lock (_lock) _runs.Remove(run.Import.Id);
+        lock (_lock)
+        {
+            // The database tells of it too, but not when the bucket had it, nor of what a full disk could not take.
+            _ended.Enqueue(run.Import.Id);
+            if (_ended.Count > MaxEnded) _runs.Remove(_ended.Dequeue());
+        }
     }
 
     private async Task<bool> PauseAsync(TimeSpan time)

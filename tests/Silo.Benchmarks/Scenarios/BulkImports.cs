@@ -16,11 +16,15 @@ internal sealed class BulkImports(BenchmarkRun run)
 {
     private const int Rows = 1_000_000;
     private const int FewRows = 10;
-    private const int FewImports = 20;
+    private const int FewImports = 10;
     private const string Organization = "imported";
     private const string Other = "bystander";
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan ReadInterval = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>Between small imports: one comes when nothing was written for a while.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(3.3);
+
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan Limitless = TimeSpan.FromMinutes(10);
 
@@ -84,6 +88,7 @@ internal sealed class BulkImports(BenchmarkRun run)
         List<double> merged = [], completed = [];
         for (var i = 0; i < FewImports; i++)
         {
+            await Task.Delay(Pause, TimeProvider.System, cancellationToken);
             var done = await ImportFewAsync(http, Organization, $"few{i}", cancellationToken);
             merged.Add((Time(done, "mergedAt") - Time(done, "startedAt")).TotalMilliseconds);
             completed.Add((Time(done, "finishedAt") - Time(done, "startedAt")).TotalMilliseconds);
