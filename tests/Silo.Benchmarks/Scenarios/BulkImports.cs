@@ -57,7 +57,7 @@ internal sealed class BulkImports(BenchmarkRun run)
     {
         run.Say(name);
         var (own, other) = (new PacedReads(silo, run.Tokens.Member(Organization)), new PacedReads(silo, run.Tokens.Member(Other)));
-        var quiet = await WhileAsync(own, other, timed => Task.Delay(Quiet, TimeProvider.System, timed), cancellationToken);
+        var quiet = await WhileAsync(own, other, timed => WaitAsync(Quiet, timed), cancellationToken);
         var memory = new PeakMemory(silo.Pid);
         var use = ProcessorUse.Of(silo.Pid);
         JsonElement done = default;
@@ -88,7 +88,7 @@ internal sealed class BulkImports(BenchmarkRun run)
         List<double> merged = [], completed = [];
         for (var i = 0; i < FewImports; i++)
         {
-            await Task.Delay(Pause, TimeProvider.System, cancellationToken);
+            await WaitAsync(Pause, cancellationToken);
             var done = await ImportFewAsync(http, Organization, $"few{i}", cancellationToken);
             merged.Add((Time(done, "mergedAt") - Time(done, "startedAt")).TotalMilliseconds);
             completed.Add((Time(done, "finishedAt") - Time(done, "startedAt")).TotalMilliseconds);
@@ -137,6 +137,12 @@ internal sealed class BulkImports(BenchmarkRun run)
         return answer.IsSuccessStatusCode
             ? await answer.Content.ReadFromJsonAsync<JsonElement>(cancellationToken)
             : throw new BenchmarkException($"{request.Method} {request.RequestUri} answered {(int)answer.StatusCode}: {await answer.Content.ReadAsStringAsync(cancellationToken)}");
+    }
+
+    private static async Task WaitAsync(TimeSpan time, CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(time, TimeProvider.System);
+        await timer.WaitForNextTickAsync(cancellationToken);
     }
 
     private static DateTimeOffset Time(JsonElement status, string property) => status.GetProperty(property).GetDateTimeOffset();
@@ -202,11 +208,18 @@ internal sealed class BulkImports(BenchmarkRun run)
         private async Task<(double All, double Alone)> LookAsync(int pid, (double All, double Alone) before)
         {
             (double All, double Alone) most = default;
-            while (!_over.IsCancellationRequested)
+            using var timer = new PeriodicTimer(Interval, TimeProvider.System);
+            try
             {
-                await Task.Delay(Interval, TimeProvider.System, _over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                var now = Read(pid);
-                most = (Math.Max(most.All, now.All - before.All), Math.Max(most.Alone, now.Alone - before.Alone));
+                while (await timer.WaitForNextTickAsync(_over.Token))
+                {
+                    var now = Read(pid);
+                    most = (Math.Max(most.All, now.All - before.All), Math.Max(most.Alone, now.Alone - before.Alone));
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // that is how it ends
             }
             return most;
         }

@@ -142,11 +142,14 @@ public sealed class CommandTests(StandInCluster cluster) : IAsyncLifetime
 
     private Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments) => RunAsync(arguments, []);
 
-    private async Task<(int Code, string Output, string Errors)> RunAsync(string[] arguments, params (string Name, string Value)[] environment)
+    private Task<(int Code, string Output, string Errors)> RunAsync(string[] arguments, params (string Name, string Value)[] environment) => RunAsync(_gateway, arguments, environment);
+
+    /// <summary>Runs the program against a gateway.</summary>
+    internal static async Task<(int Code, string Output, string Errors)> RunAsync(TestGateway gateway, string[] arguments, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "silo"), arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        start.Environment["SILO_URL"] = _gateway.Url.ToString();
-        start.Environment["SILO_TOKEN"] = _gateway.Tokens.Admin();
+        start.Environment["SILO_URL"] = gateway.Url.ToString();
+        start.Environment["SILO_TOKEN"] = gateway.Tokens.Admin();
         foreach (var (name, value) in environment) start.Environment[name] = value;
         using var process = Process.Start(start)!;
         process.StandardInput.Close();
