@@ -111,7 +111,8 @@ internal sealed class World : IAsyncDisposable
             foreach (var part in Directory.EnumerateFiles(_machine["restored"], $"{_restores}.db*")) File.Delete(part);
             _checker.Check(organization, restored);
             _checker.CheckPlaces(organization, await Bucket.NamesAsync($"litestream-replicas/{organization}/"));
-            var served = await Home(organization).Service!.Member(organization).NamesAsync();
+            // An owner that was started again looks after the files that it finds, and may have it for a moment once it is idle here.
+            var served = await Eventually.GetAsync(() => ServedAsync(organization), $"{organization} is read at {Home(organization).Name}");
             if (!served.SequenceEqual(restored.Select(contact => contact.Name))) Assert.Fail($"{organization}: {Home(organization).Name} serves other rows than the bucket has.");
         }
         if (_checker.Violations is { Count: > 0 } violations)
@@ -130,6 +131,12 @@ internal sealed class World : IAsyncDisposable
         foreach (var owner in Owners) await owner.DisposeAsync();
         await Heads.DisposeAsync();
         await _machine.DisposeAsync();
+    }
+
+    private async Task<IReadOnlyList<string>?> ServedAsync(string organization)
+    {
+        var member = Home(organization).Service!.Member(organization);
+        return await member.GetAsync("/api/contacts/count") is { Status: 200 } ? await member.NamesAsync() : null;
     }
 
     private static async Task<Write?> PausedAsync()

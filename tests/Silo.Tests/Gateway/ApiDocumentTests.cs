@@ -16,6 +16,9 @@ public sealed partial class ApiDocumentTests(StandInCluster cluster) : IAsyncLif
         "get /api/admin/organizations/{id}/restore", "post /api/admin/organizations/{id}/restore", "get /api/admin/locks", "delete /api/admin/locks/{id}",
         "get /api/admin/databases", "get /api/admin/databases/{id}",
         "post /api/admin/databases/{id}/warm", "post /api/admin/databases/{id}/deactivate",
+        "post /api/contacts/bulk-import", "get /api/imports/{id}", "get /api/imports/{id}/events", "get /api/audit",
+        "post /api/admin/organizations/{organization}/contacts/bulk-import", "get /api/admin/organizations/{organization}/imports/{id}",
+        "get /api/admin/organizations/{organization}/imports/{id}/events", "get /api/admin/organizations/{organization}/audit",
         "get /health/live", "get /health/ready",
     ];
 

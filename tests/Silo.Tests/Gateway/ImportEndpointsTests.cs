@@ -155,7 +155,12 @@ public sealed class ImportEndpointsTests(StandInCluster cluster) : IAsyncLifetim
         var states = new[] { ImportState.Running, ImportState.Running, ImportState.Completed };
         cluster.StandIns.ImportStatuses[id] = new(states.Select((state, at) => new ImportStatus
         {
-            Id = id, State = state, Phase = state == ImportState.Running ? ImportPhase.Reading : null, Processed = at, StartedAt = TimeProvider.System.GetUtcNow(), Errors = [new ImportError(2, "validation_failed", "email")],
+            Id = id,
+            State = state,
+            Phase = state == ImportState.Running ? ImportPhase.Reading : null,
+            Processed = at,
+            StartedAt = TimeProvider.System.GetUtcNow(),
+            Errors = [new ImportError(2, "validation_failed", "email")],
         }));
         using var looked = await _gateway.Get($"/api/imports/{id}", _token);
         var json = await looked.Json();

@@ -38,7 +38,7 @@ public sealed class ProgramTests : IDisposable
     public async Task Gateway_Started_SaysWhereItServesAndStopsOnSigterm()
     {
         var path = Path.Combine(_folder.FullName, "ready");
-        using var process = Start("--urls", "http://127.0.0.1:0", "--ready-file", path, "--Clustering:GatewayPort=1", $"--Auth:SigningKey={DevelopmentTokens.NewSigningKey()}");
+        using var process = Start("--urls", "http://127.0.0.1:0", "--ready-file", path, "--Clustering:GatewayPort=1", "--Gcs:BucketName=none", $"--Auth:SigningKey={DevelopmentTokens.NewSigningKey()}");
         await Eventually.IsAsync(() => File.Exists(path) || process.HasExited, "the gateway serves or ends");
         using (var ready = JsonDocument.Parse(await File.ReadAllTextAsync(path, TestContext.Current.CancellationToken)))
         {
@@ -55,7 +55,7 @@ public sealed class ProgramTests : IDisposable
     [Fact]
     public async Task Gateway_WithoutAKey_SaysWhichSettingIsMissing()
     {
-        using var process = Start("--urls", "http://127.0.0.1:0");
+        using var process = Start("--urls", "http://127.0.0.1:0", "--Gcs:BucketName=none");
         var said = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         Assert.Equal(1, process.ExitCode);
