@@ -13,6 +13,7 @@ public sealed class OwnerFaultTests
             [new OwnerDeath(0, Death.Killed, OthersTakeOver: false), new OwnerDeath(1, Death.Killed, OthersTakeOver: true), new OwnerDeath(0, Death.Killed, OthersTakeOver: true)],
             "--Lease:TimeToLive=00:00:10", "--Litestream:PublishWait=00:00:30");
         Assert.Equal(0, tally.LostWithMachines);
+        Assert.Equal(0, tally.KeptOnDisk);
     }
 
     [Fact]

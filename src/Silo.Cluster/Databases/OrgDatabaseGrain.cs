@@ -124,6 +124,8 @@ internal sealed partial class OrgDatabaseGrain(
             // The end of the activation: there is no caller who could handle it.
             active.Kept.Add(_activation.Organization);
             LogNotPutAway(_activation.Organization, e);
+            // Left open, it would keep the lease for ever, and nobody could have the organization.
+            if (_activation.Database is { } left) await left.AbandonAsync();
         }
         finally
         {

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Silo.Storage.Catalog;
 using Silo.Storage.Databases;
+using Silo.Storage.Sqlite;
 
 namespace Silo.Cluster.Hosting;
 
@@ -13,6 +14,7 @@ internal sealed class SiloPreparation(OrganizationCatalog catalog, DataDirectory
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
         OrgFiles.EmptyTemporary(options.Value.DataDirectory);
+        SqliteTemporaryFiles.PutInto(options.Value.DataDirectory);
         await catalog.MigrateAsync(cancellationToken);
     }
 

@@ -25,6 +25,7 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, StagedImports s
     private static readonly TimeSpan RetryBucket = TimeSpan.FromSeconds(5);
 
     private readonly ImportsOptions _options = options.Value;
+    private readonly SemaphoreSlim _receiving = new(options.Value.MaxReceiving);
 
     public static void Map(IEndpointRouteBuilder app)
     {
@@ -60,11 +61,27 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, StagedImports s
         var database = grains.Database(organization);
         if (await database.PrepareImport(request.Id, cancellationToken) is { } known) return await AnswerAsync(context, database, known, request, root, cancellationToken);
 
+        if (!await _receiving.WaitAsync(0, cancellationToken))
+            throw new OrganizationException(OrganizationErrorCode.TooManyRequests, "As many files are received as this gateway takes at once.") { RetryAfter = RetryBucket };
+        StagedImport import;
+        try
+        {
+            import = await ReceiveAsync(context, organization, request, cancellationToken);
+        }
+        finally
+        {
+            _receiving.Release();
+        }
+        return await AnswerAsync(context, database, await AcceptAsync(database, organization, import, cancellationToken), request, root, cancellationToken);
+    }
+
+    private async Task<StagedImport> ReceiveAsync(HttpContext context, OrganizationId organization, ImportRequest request, CancellationToken cancellationToken)
+    {
         context.Features.Get<IHttpMaxRequestBodySizeFeature>()!.MaxRequestBodySize = _options.MaxBytes;
         var received = time.GetUtcNow();
         await using var body = new ReceivedBody(context.Request.Body, request.IsGzip, _options.MaxBytes);
         await StageAsync(organization, request, body, cancellationToken);
-        var status = await AcceptAsync(database, organization, new StagedImport
+        return new StagedImport
         {
             Id = request.Id,
             Format = request.Format,
@@ -76,8 +93,7 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, StagedImports s
             User = Caller.Of(context).User,
             Source = context.Connection.RemoteIpAddress?.ToString(),
             ReceivedAt = received,
-        }, cancellationToken);
-        return await AnswerAsync(context, database, status, request, root, cancellationToken);
+        };
     }
 
     private async Task<IResult> Get(OrganizationId organization, string id, CancellationToken cancellationToken) =>

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Polly;
@@ -107,7 +108,8 @@ internal sealed partial class BucketConnection : IDisposable
         {
             throw BucketException.Unanswered(call.Action, $"no answer within {limit.TotalSeconds:0.###} s", late);
         }
-        catch (Exception failure) when (failure is HttpRequestException or HttpIOException)
+        // HttpClient lets a bare SocketException out when a connection is reset in the moment in which it was made.
+        catch (Exception failure) when (failure is HttpRequestException or HttpIOException or SocketException)
         {
             throw BucketException.Unanswered(call.Action, failure.Message, failure);
         }
@@ -126,7 +128,7 @@ internal sealed partial class BucketConnection : IDisposable
             var text = await response.Content.ReadAsStringAsync(cancellationToken);
             return text.StartsWith('{') ? JsonSerializer.Deserialize(text, BucketJson.Default.ErrorResource)?.Error?.Message ?? "" : text;
         }
-        catch (Exception failure) when (failure is HttpRequestException or HttpIOException or JsonException)
+        catch (Exception failure) when (failure is HttpRequestException or HttpIOException or SocketException or JsonException)
         {
             return "";
         }

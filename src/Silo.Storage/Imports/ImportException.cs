@@ -43,7 +43,7 @@ public static class ImportErrorCode
     /// <summary>A row is longer than <see cref="ImportsOptions.MaxRowBytes"/>.</summary>
     public const string RowTooLarge = "row_too_large";
 
-    /// <summary>The file in the bucket is not the one that was received.</summary>
+    /// <summary>The file in the bucket is not the one that was received, or is not there any more.</summary>
     public const string StagedFileChanged = "staged_file_changed";
 
     /// <summary>The silo's disk has no room.</summary>

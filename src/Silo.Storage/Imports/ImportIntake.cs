@@ -34,7 +34,10 @@ public sealed class ImportIntake(StagedImports staged, IOptions<ImportsOptions> 
             Directory.CreateDirectory(folder);
             var path = Path.Combine(folder, "received");
             await using (var file = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 0, FileOptions.Asynchronous))
-                await staged.DownloadAsync(database.Organization, run.Import.Id, file, cancellationToken);
+            {
+                if (!await staged.DownloadAsync(database.Organization, run.Import.Id, file, cancellationToken))
+                    throw new ImportException(ImportErrorCode.StagedFileChanged, 0, "The file is not in the bucket any more. Send it again with a new Idempotency-Key.");
+            }
 
             using var rows = new StagingDatabase(Path.Combine(folder, "rows.db"));
             var (columns, duplicates) = await BackgroundThread.RunAsync(() => Read(run, new ImportFile(path, run.Import, _options), rows, cancellationToken));

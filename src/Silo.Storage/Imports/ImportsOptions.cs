@@ -21,6 +21,10 @@ public sealed class ImportsOptions
     [Range(1_024, 16 * 1024 * 1024)]
     public int MaxRowBytes { get; set; } = 128 * 1024;
 
+    /// <summary>How many files a gateway receives at once, each with <c>Gcs:UploadChunkBytes</c> of memory; the next is refused with <c>too_many_requests</c>.</summary>
+    [Range(1, 1_000)]
+    public int MaxReceiving { get; set; } = 8;
+
     /// <summary>How many imports of one organization may wait for the one that runs; the next is refused with <c>import_in_progress</c>.</summary>
     [Range(0, 100)]
     public int MaxQueued { get; set; } = 3;

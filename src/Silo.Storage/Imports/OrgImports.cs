@@ -186,8 +186,13 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
         {
             try
             {
-                foreach (var import in await intake.Staged.AcceptedAsync(organization, _stopping.Token))
+                foreach (var (note, import) in await intake.Staged.AcceptedAsync(organization, _stopping.Token))
                 {
+                    if (import is null)
+                    {
+                        LogDamaged(organization, note);
+                        continue;
+                    }
                     lock (_lock)
                     {
                         if (_runs.ContainsKey(import.Id)) continue;
@@ -319,6 +324,9 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: imports that were accepted before could not be looked for: {Problem}")]
     private partial void LogNotLooked(OrganizationId organization, string problem);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: object {Note} of the bucket cannot be read, so the import that it stands for is not gone on with. Bring back an earlier version of it, or delete it")]
+    private partial void LogDamaged(OrganizationId organization, string note);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: the file of import {Import} could not be deleted from the bucket yet: {Problem}")]
     private partial void LogNotDeleted(OrganizationId organization, string import, string problem);

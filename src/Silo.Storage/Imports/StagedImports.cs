@@ -22,9 +22,14 @@ public sealed class StagedImports(BucketClient bucket)
         bucket.UploadAsync(NameOf(organization, id), content, "application/octet-stream", cancellationToken);
 
     /// <summary>Copies a file from its place.</summary>
-    /// <exception cref="BucketException">Also when there is none.</exception>
-    public Task DownloadAsync(OrganizationId organization, string id, Stream destination, CancellationToken cancellationToken) =>
-        bucket.DownloadAsync(NameOf(organization, id), destination, cancellationToken);
+    /// <returns>False when there is none.</returns>
+    /// <exception cref="BucketException">The bucket cannot be reached.</exception>
+    public async Task<bool> DownloadAsync(OrganizationId organization, string id, Stream destination, CancellationToken cancellationToken)
+    {
+        if (await bucket.GetAsync(NameOf(organization, id), cancellationToken) is null) return false;
+        await bucket.DownloadAsync(NameOf(organization, id), destination, cancellationToken);
+        return true;
+    }
 
     /// <summary>Writes down that a file is accepted.</summary>
     /// <exception cref="BucketException">The bucket does not take the note.</exception>
@@ -33,17 +38,17 @@ public sealed class StagedImports(BucketClient bucket)
         ifGenerationMatch: null, cancellationToken);
 
     /// <summary>The files of an organization that are accepted and not done with, oldest first.</summary>
+    /// <returns>Each by the name of its note; without what the note says if that cannot be read.</returns>
     /// <exception cref="BucketException">The bucket cannot be reached.</exception>
-    public async Task<IReadOnlyList<StagedImport>> AcceptedAsync(OrganizationId organization, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<(string Note, StagedImport? Import)>> AcceptedAsync(OrganizationId organization, CancellationToken cancellationToken)
     {
-        var accepted = new List<(DateTimeOffset At, StagedImport Import)>();
+        var accepted = new List<(DateTimeOffset At, string Note, StagedImport? Import)>();
         await foreach (var item in bucket.ListAsync(NameOf(organization, ""), cancellationToken: cancellationToken))
         {
             if (!item.Name.EndsWith(NoteEnding, StringComparison.Ordinal)) continue;
-            if (await bucket.DownloadAsync(item.Name, cancellationToken) is { } note && JsonSerializer.Deserialize(note.Bytes, ImportJson.Default.StagedImport) is { } import)
-                accepted.Add((item.Updated, import));
+            if (await bucket.DownloadAsync(item.Name, cancellationToken) is { } note) accepted.Add((item.Updated, item.Name, Parse(note.Bytes)));
         }
-        return [.. accepted.OrderBy(entry => entry.At).Select(entry => entry.Import)];
+        return [.. accepted.OrderBy(entry => entry.At).Select(entry => (entry.Note, entry.Import))];
     }
 
     /// <summary>Deletes a file, and last the note, so that a deletion that is cut short is finished by the next owner.</summary>
@@ -90,6 +95,18 @@ public sealed class StagedImports(BucketClient bucket)
             {
                 // It was sent anew since it was listed.
             }
+        }
+    }
+
+    private static StagedImport? Parse(byte[] note)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(note, ImportJson.Default.StagedImport);
+        }
+        catch (JsonException)
+        {
+            return null;
         }
     }
 

@@ -17,6 +17,13 @@ public sealed class ProjectReferenceTests
         ["Silo.Standalone"] = ["Silo.Contracts", "Silo.Storage", "Silo.Cluster", "Silo.Gateway", "Silo.GcsEmulator"],
     };
 
+    /// <summary>The gateway hands files to the bucket, and has no other business below the grains.</summary>
+    [Fact]
+    public void Gateway_UsesOfTheStorage_OnlyTheBucketAndTheFilesOfImports() => Assert.Empty(
+        from line in Repository.Lines(Repository.FilesEndingWith(".cs").Where(file => file.StartsWith("src/Silo.Gateway/", StringComparison.Ordinal)))
+        where line.Text.Contains("Silo.Storage.", StringComparison.Ordinal) && !line.Text.Contains("Silo.Storage.Gcs", StringComparison.Ordinal) && !line.Text.Contains("Silo.Storage.Imports", StringComparison.Ordinal)
+        select $"{line.File}:{line.Number}");
+
     public static TheoryData<string> SourceProjects => new(Repository.FilesEndingWith(".csproj").Where(file => file.StartsWith("src/", StringComparison.Ordinal)));
 
     [Theory]

@@ -138,6 +138,22 @@ public sealed class ImportEndpointsTests(StandInCluster cluster) : IAsyncLifetim
     }
 
     [Fact]
+    public async Task Files_BeyondThoseThatAreReceivedAtOnce_AreRefused()
+    {
+        await using var gateway = await TestGateway.Start(cluster.Client, null, ("Gcs:BucketName", "bucket"), ("Gcs:EmulatorHost", _bucket.Url.Authority), ("Imports:MaxReceiving", "1"));
+        using var faults = new StringContent("""[{"method":"insertObject","namePrefix":"imports/","action":"stall"}]""", Encoding.UTF8, "application/json");
+        (await _gateway.Client.PutAsync(new Uri(_bucket.Url, "/_emulator/faults"), faults, TestContext.Current.CancellationToken)).EnsureSuccessStatusCode();
+        Task<HttpResponseMessage> SendAsync() => gateway.Client.SendAsync(Request(new StringContent("name\nAda\n"), "text/csv", "", token: gateway.Member(_organization)), TestContext.Current.CancellationToken);
+        var first = SendAsync();
+        await Eventually.GetAsync(async () => (await SendAsync()).StatusCode == HttpStatusCode.TooManyRequests ? "refused" : null, "the second is refused while the first is received");
+
+        (await _gateway.Client.DeleteAsync(new Uri(_bucket.Url, "/_emulator/faults"), TestContext.Current.CancellationToken)).EnsureSuccessStatusCode();
+        (await first).Dispose();
+        using var last = await SendAsync();
+        Assert.Equal(HttpStatusCode.Accepted, last.StatusCode);
+    }
+
+    [Fact]
     public async Task Bucket_ThatTakesNothing_IsTold()
     {
         using var faults = new StringContent("""[{"action":"status","status":503}]""", Encoding.UTF8, "application/json");

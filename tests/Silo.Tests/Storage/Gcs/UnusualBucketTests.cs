@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -17,6 +18,27 @@ public sealed class UnusualBucketTests : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (_server is not null) await _server.DisposeAsync();
+    }
+
+    /// <summary>Some of these resets come just when HttpClient has connected, and then it throws what it does not promise to throw.</summary>
+    [Fact]
+    public async Task Connection_ResetAsSoonAsItIsMade_IsAFailureOfTheBucket()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        var resetting = Task.Run(async () =>
+        {
+            while (!over.IsCancellationRequested)
+            {
+                using var connection = await listener.AcceptSocketAsync(over.Token);
+                connection.LingerState = new LingerOption(enable: true, seconds: 0);
+            }
+        }, Cancellation);
+        using var client = BucketFixture.Client(new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}"), options => options.Retries = 0);
+        await Parallel.ForEachAsync(Enumerable.Range(0, 2_000), Cancellation, async (_, token) => await Assert.ThrowsAsync<BucketException>(() => client.GetAsync("a", token)));
+        await over.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => resetting);
     }
 
     [Fact]

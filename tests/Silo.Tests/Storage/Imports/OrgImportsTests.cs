@@ -178,6 +178,27 @@ public sealed class OrgImportsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Import_WhoseFileIsGone_Fails()
+    {
+        await OpenAsync(Token);
+        var import = await StageAsync("name\nAda\n");
+        await Staged.DeleteAsync(DatabaseBench.Demo.Id, import.Id, Token);
+        await _imports.BeginAsync(import, Token);
+        Assert.Equal((ImportState.Failed, "staged_file_changed"), await _imports.FindAsync(import.Id, Wait, Token) is var failed ? (failed.State, failed.Errors[0].Code) : default);
+        Assert.Empty(await NamesAsync());
+    }
+
+    [Fact]
+    public async Task Note_ThatCannotBeRead_HoldsUpNothing()
+    {
+        await _bench.Bucket.UploadAsync("imports/demo/broken.json", "{"u8.ToArray(), "application/json", null, Token);
+        var import = await StageAsync("name\nAda\n");
+        await _imports.BeginAsync(import, Token);
+        Assert.Equal(ImportState.Completed, (await _imports.FindAsync(import.Id, Wait, Token)).State);
+        Assert.Equal(["imports/demo/broken.json"], await NamesAsync());
+    }
+
+    [Fact]
     public async Task Audit_TellsOfEveryImportAndIsOnlyAddedTo()
     {
         foreach (var name in new[] { "Ada", "Bo", "Cy" })
