@@ -46,7 +46,7 @@ internal sealed partial class OrgDatabaseGrain(
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         _activation = new OrgActivation(OrganizationId.Parse(this.GetPrimaryKeyString()), silo.SiloAddress.ToString(), time);
-        _imports = new OrgImports(_activation.Organization, OpenAsync, intake, logger);
+        _imports = new OrgImports(_activation.Organization, OpenAsync, intake);
         var period = TimeSpan.FromTicks(Math.Clamp(_options.IdleTimeout.Ticks / 10, TimeSpan.FromMilliseconds(200).Ticks, TimeSpan.FromSeconds(10).Ticks));
         this.RegisterGrainTimer(PutAwayWhenIdleAsync, new GrainTimerCreationOptions(period, period));
         return Task.CompletedTask;

@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Silo.Contracts;
 using Silo.Storage.Databases;
@@ -9,7 +10,7 @@ namespace Silo.Storage.Imports;
 /// The way of one file from the bucket into an organization's database: fetched to this machine's disk, read and checked into a
 /// <see cref="StagingDatabase"/>, merged. The work of all organizations of a silo goes through here, a few at a time.
 /// </summary>
-public sealed class ImportIntake(StagedImports staged, IOptions<ImportsOptions> options, IOptions<DatabaseOptions> databases, TimeProvider time) : IDisposable
+public sealed class ImportIntake(StagedImports staged, IOptions<ImportsOptions> options, IOptions<DatabaseOptions> databases, TimeProvider time, ILoggerFactory loggers) : IDisposable
 {
     private readonly ImportsOptions _options = options.Value;
     private readonly SemaphoreSlim _places = new(options.Value.MaxConcurrent);
@@ -19,6 +20,8 @@ public sealed class ImportIntake(StagedImports staged, IOptions<ImportsOptions> 
     internal StagedImports Staged => staged;
 
     internal TimeProvider Time => time;
+
+    internal ILogger Logger { get; } = loggers.CreateLogger("Silo.Storage.Import");
 
     /// <summary>Takes it in.</summary>
     /// <exception cref="ImportException">It cannot be, and never will. Nothing was changed.</exception>

@@ -14,8 +14,7 @@ namespace Silo.Storage.Imports;
 /// <param name="organization">Whose.</param>
 /// <param name="open">Gives the open database, and opens it if it is not.</param>
 /// <param name="intake">Does the work.</param>
-/// <param name="logger">Told of each.</param>
-public sealed partial class OrgImports(OrganizationId organization, Func<CancellationToken, ValueTask<OrgDatabase>> open, ImportIntake intake, ILogger logger) : IAsyncDisposable
+public sealed partial class OrgImports(OrganizationId organization, Func<CancellationToken, ValueTask<OrgDatabase>> open, ImportIntake intake) : IAsyncDisposable
 {
     private static readonly TimeSpan FirstBackoff = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LastBackoff = TimeSpan.FromSeconds(30);
@@ -23,6 +22,7 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
     /// <summary>How many imports that have ended are told of from memory.</summary>
     private const int MaxEnded = 32;
 
+    private readonly ILogger _logger = intake.Logger;
     private readonly Lock _lock = new();
     private readonly Dictionary<string, ImportRun> _runs = new(StringComparer.Ordinal); // those to come, the one that runs, and the last that have ended
     private readonly Queue<string> _ended = new();

@@ -255,6 +255,7 @@ internal sealed partial class LitestreamSupervisor
             case LitestreamEventKind.Failure:
                 Problem = happened.Text;
                 _tracker.UploadFailed();
+                _ends.UploadFailed();
                 _health.Failed();
                 LogFailure(_lease.Organization, happened.Text);
                 break;

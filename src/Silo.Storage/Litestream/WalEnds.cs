@@ -10,7 +10,7 @@ namespace Silo.Storage.Litestream;
 /// </summary>
 /// <remarks>
 /// Litestream uploads in order, so the first piece of a WAL says that the one before is whole. A mark that is missing (the silo
-/// died first) proves nothing; one that does not match the pieces proves a loss.
+/// died first) proves nothing; one beyond the pieces proves a loss.
 /// </remarks>
 internal sealed partial class WalEnds(BucketClient bucket, OrganizationId organization, string prefix, ILogger logger)
 {
@@ -26,6 +26,12 @@ internal sealed partial class WalEnds(BucketClient bucket, OrganizationId organi
         if (begin.Generation == _end.Generation && begin.Index == _end.Index + 1) _marking = MarkAsync(_marking, _end, cancellationToken);
         _end = begin with { Offset = begin.Offset + bytes };
     }
+
+    /// <summary>
+    /// An upload failed, or its answer was lost: then the bucket may have a piece that no line of the log tells of, and where the WAL ends
+    /// there is not known before its next piece.
+    /// </summary>
+    public void UploadFailed() => _end = default;
 
     /// <summary>Waits for the marks under way.</summary>
     public Task StopAsync() => _marking;

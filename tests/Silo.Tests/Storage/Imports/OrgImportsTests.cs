@@ -4,8 +4,8 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging.Abstractions;
 using Silo.Contracts;
+using Silo.Contracts.Contacts;
 using Silo.Contracts.Imports;
 using Silo.Storage.Databases;
 using Silo.Storage.Imports;
@@ -178,6 +178,38 @@ public sealed class OrgImportsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Merge_WhileItLasts_HoldsUpWritesForAsLongAsTheyMayWait_AndNoReads()
+    {
+        await using var bench = await DatabaseBench.StartAsync(new() { ["Database:MaxWriteWait"] = "00:00:00.100" });
+        await using var database = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo);
+        await database.CreateAsync(new ContactFields("Ada"), Token);
+        using var staging = new StagingDatabase(bench.Folder["rows.db"]);
+        staging.Add(2, new ContactFields("Bo"));
+        staging.Finish(isLastKept: false);
+        var import = await StageAsync("name\nBo\n");
+        using var merging = new ManualResetEventSlim();
+        using var goOn = new ManualResetEventSlim();
+        var merge = database.MergeAsync(new PendingMerge(import, staging, new ContactColumns(), new ImportsOptions()), counts =>
+        {
+            merging.Set();
+            goOn.Wait(Token);
+            return new ImportRecord(import, new ImportStatus { Id = import.Id, State = ImportState.Completed, StartedAt = import.ReceivedAt, Imported = counts.Imported });
+        }, Token);
+        await Task.Run(() => merging.Wait(Token), Token);
+
+        var refused = await Assert.ThrowsAsync<OrganizationException>(() => database.CreateAsync(new ContactFields("Cy"), Token));
+        Assert.Equal(OrganizationErrorCode.TooManyRequests, refused.Code);
+        Assert.Contains("import", refused.Message, StringComparison.Ordinal);
+        Assert.NotNull(refused.RetryAfter);
+        Assert.Equal("""{"count":1}""", Encoding.UTF8.GetString((await database.CountAsync(Token)).Utf8!));
+
+        goOn.Set();
+        await merge;
+        await database.CreateAsync(new ContactFields("Cy"), Token);
+        Assert.Equal("""{"count":3}""", Encoding.UTF8.GetString((await database.CountAsync(Token)).Utf8!));
+    }
+
+    [Fact]
     public async Task Import_WhoseFileIsGone_Fails()
     {
         await OpenAsync(Token);
@@ -263,7 +295,7 @@ public sealed class OrgImportsTests : IAsyncLifetime
     private void Activate(string silo)
     {
         _silo = _bench.Silo(silo);
-        _imports = new OrgImports(DatabaseBench.Demo.Id, OpenAsync, _silo.GetRequiredService<ImportIntake>(), NullLogger.Instance);
+        _imports = new OrgImports(DatabaseBench.Demo.Id, OpenAsync, _silo.GetRequiredService<ImportIntake>());
     }
 
     private async ValueTask<OrgDatabase> OpenAsync(CancellationToken cancellationToken) => _database ??= await DatabaseBench.OpenAsync(_silo, DatabaseBench.Demo);

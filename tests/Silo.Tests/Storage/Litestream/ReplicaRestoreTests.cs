@@ -65,6 +65,28 @@ public sealed class ReplicaRestoreTests(ReplicaRestoreTests.Replica replica) : I
         }
     }
 
+    /// <summary>A mark that was put too early says nothing against the pieces beyond it, which prove themselves; one too late does.</summary>
+    [Theory]
+    [InlineData(-4120, true)]
+    [InlineData(4120, false)]
+    public async Task Restore_MarkBesideTheEndOfAWal_FailsOnlyIfPiecesAreMissing(int off, bool isWhole)
+    {
+        var mark = (await replica.ObjectsAsync("demo")).First(name => name.Contains("/ends/00000001_", StringComparison.Ordinal));
+        var other = mark[..^8] + (Convert.ToInt32(mark[^8..], 16) + off).ToString("x8", System.Globalization.CultureInfo.InvariantCulture);
+        await replica.Bench.Bucket.DeleteAsync(mark, null, Token);
+        await replica.Bench.Bucket.UploadAsync(other, Array.Empty<byte>(), "application/octet-stream", null, Token);
+        try
+        {
+            var restored = await replica.RestoreAsync();
+            Assert.Contains(isWhole ? "60 rows" : "is followed by nothing", restored, StringComparison.Ordinal);
+        }
+        finally
+        {
+            await replica.Bench.Bucket.DeleteAsync(other, null, Token);
+            await replica.Bench.Bucket.UploadAsync(mark, Array.Empty<byte>(), "application/octet-stream", null, Token);
+        }
+    }
+
     [Fact]
     public async Task Restore_GenerationThatIsNotThere_Fails() =>
         Assert.Contains("no snapshot", await replica.RestoreAsync("0123456789abcdef"), StringComparison.Ordinal);
