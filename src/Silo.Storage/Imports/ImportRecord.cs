@@ -17,7 +17,7 @@ public sealed record ImportRecord(StagedImport Import, ImportStatus Status)
     /// <summary>An entry of the audit trail as the API shows it.</summary>
     private const string Json = """
         json_object('at', at, 'action', action, 'id', subject, 'user', user, 'source', source, 'outcome', outcome,
-          'sha256', details ->> '$.import.sha256', 'bytes', details -> '$.import.bytes', 'format', details ->> '$.import.format',
+          'sha256', details ->> '$.import.sha256', 'bytes', details -> '$.import.bytes', 'format', lower(details ->> '$.import.format'),
           'options', json(details -> '$.import.options'),
           'counts', json_object('total', details -> '$.status.total', 'imported', details -> '$.status.imported', 'updated', details -> '$.status.updated',
                                 'skipped', details -> '$.status.skipped', 'failed', details -> '$.status.failed'))

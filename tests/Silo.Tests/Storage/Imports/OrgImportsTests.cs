@@ -246,6 +246,7 @@ public sealed class OrgImportsTests : IAsyncLifetime
         Assert.Equal(JsonValueKind.Null, last.GetProperty("nextCursor").ValueKind);
         var entry = Assert.Single(last.GetProperty("items").EnumerateArray());
         Assert.Equal("""{"at","action","id","user","source","outcome","sha256","bytes","format","options","counts"}""", $"{{{string.Join(',', entry.EnumerateObject().Select(property => $"\"{property.Name}\""))}}}");
+        Assert.Equal("csv", entry.GetProperty("format").GetString());
         Assert.Equal("""{"overwriteExisting":true,"strict":false,"agentId":"7"}""", entry.GetProperty("options").GetRawText());
         Assert.Equal("""{"total":1,"imported":1,"updated":0,"skipped":0,"failed":0}""", entry.GetProperty("counts").GetRawText());
 
