@@ -64,24 +64,25 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, StagedImports s
         if (!await _receiving.WaitAsync(0, cancellationToken))
             throw new OrganizationException(OrganizationErrorCode.TooManyRequests, "As many files are received as this gateway takes at once.") { RetryAfter = RetryBucket };
         StagedImport import;
+        long generation;
         try
         {
-            import = await ReceiveAsync(context, organization, request, cancellationToken);
+            (import, generation) = await ReceiveAsync(context, organization, request, cancellationToken);
         }
         finally
         {
             _receiving.Release();
         }
-        return await AnswerAsync(context, database, await AcceptAsync(database, organization, import, cancellationToken), request, root, cancellationToken);
+        return await AnswerAsync(context, database, await AcceptAsync(database, organization, import, generation, cancellationToken), request, root, cancellationToken);
     }
 
-    private async Task<StagedImport> ReceiveAsync(HttpContext context, OrganizationId organization, ImportRequest request, CancellationToken cancellationToken)
+    private async Task<(StagedImport Import, long Generation)> ReceiveAsync(HttpContext context, OrganizationId organization, ImportRequest request, CancellationToken cancellationToken)
     {
         context.Features.Get<IHttpMaxRequestBodySizeFeature>()!.MaxRequestBodySize = _options.MaxBytes;
         var received = time.GetUtcNow();
         await using var body = new ReceivedBody(context.Request.Body, request.IsGzip, _options.MaxBytes);
-        await StageAsync(organization, request, body, cancellationToken);
-        return new StagedImport
+        var generation = await StageAsync(organization, request, body, cancellationToken);
+        var import = new StagedImport
         {
             Id = request.Id,
             Format = request.Format,
@@ -94,6 +95,7 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, StagedImports s
             Source = context.Connection.RemoteIpAddress?.ToString(),
             ReceivedAt = received,
         };
+        return (import, generation);
     }
 
     private async Task<IResult> Get(OrganizationId organization, string id, CancellationToken cancellationToken) =>
@@ -122,26 +124,31 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, StagedImports s
         }
     }
 
-    private async Task StageAsync(OrganizationId organization, ImportRequest request, ReceivedBody body, CancellationToken cancellationToken)
+    private async Task<long> StageAsync(OrganizationId organization, ImportRequest request, ReceivedBody body, CancellationToken cancellationToken)
     {
+        long generation;
         try
         {
-            await staged.UploadAsync(organization, request.Id, body, cancellationToken);
-            await body.EndAsync();
+            generation = await staged.UploadAsync(organization, request.Id, body, cancellationToken);
         }
         catch (BucketException e)
         {
             LogNotStaged(organization, request.Id, e.Message);
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The bucket does not take the file now; nothing was changed. Send it again with the same Idempotency-Key.", e) { RetryAfter = RetryBucket };
         }
+        try
+        {
+            await body.EndAsync();
+            return generation;
+        }
         catch (OrganizationException)
         {
-            await DropAsync(organization, request.Id);
+            await TakeBackAsync(organization, request.Id, generation);
             throw;
         }
     }
 
-    private async Task<ImportStatus> AcceptAsync(IOrgDatabaseGrain database, OrganizationId organization, StagedImport import, CancellationToken cancellationToken)
+    private async Task<ImportStatus> AcceptAsync(IOrgDatabaseGrain database, OrganizationId organization, StagedImport import, long generation, CancellationToken cancellationToken)
     {
         try
         {
@@ -149,16 +156,16 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, StagedImports s
         }
         catch (OrganizationException e) when (e.Code == OrganizationErrorCode.ImportInProgress)
         {
-            await DropAsync(organization, import.Id);
+            await TakeBackAsync(organization, import.Id, generation);
             throw;
         }
     }
 
-    private async Task DropAsync(OrganizationId organization, string id)
+    private async Task TakeBackAsync(OrganizationId organization, string id, long generation)
     {
         try
         {
-            await staged.DeleteAsync(organization, id, CancellationToken.None);
+            await staged.TakeBackAsync(organization, id, generation, CancellationToken.None);
         }
         catch (BucketException e)
         {

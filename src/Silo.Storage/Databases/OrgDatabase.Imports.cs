@@ -108,6 +108,8 @@ public sealed partial class OrgDatabase
 
     private async Task<ImportRecord> WriteRecordAsync(Func<ImportRecord> write, CancellationToken cancellationToken)
     {
+        // Not in its turn: while the bucket cannot be reached, other writes go on.
+        await WaitPublicationAsync(cancellationToken);
         // It has no client that would come again: it waits for its turn as long as it takes.
         await _writeLock.WaitAsync(cancellationToken);
         _isMerging = true;
@@ -115,7 +117,6 @@ public sealed partial class OrgDatabase
         {
             if (_closing) throw Unavailable("The database is being put away.", null);
             RequireLease();
-            await _litestream.Published.WaitAsync(cancellationToken);
             await _interlock.WaitAsync(cancellationToken);
             RequireLease();
             var done = await BackgroundThread.RunAsync(() =>
@@ -127,16 +128,27 @@ public sealed partial class OrgDatabase
             RequireLease();
             return done;
         }
-        catch (Exception e)
+        catch
         {
             ReleaseCheckpoint();
-            if (e is Gcs.HeadMovedException or Gcs.HeadException) throw MovedAway(e);
             throw;
         }
         finally
         {
             _isMerging = false;
             _writeLock.Release();
+        }
+    }
+
+    private async Task WaitPublicationAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _litestream.Published.WaitAsync(cancellationToken);
+        }
+        catch (Exception e) when (e is Gcs.HeadMovedException or Gcs.HeadException)
+        {
+            throw MovedAway(e);
         }
     }
 }

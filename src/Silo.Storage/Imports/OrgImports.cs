@@ -61,7 +61,7 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
     /// <summary>Accepts an import; or tells what is known of it.</summary>
     /// <exception cref="OrganizationException">
     /// <see cref="OrganizationErrorCode.ImportInProgress"/>: too many wait. <see cref="OrganizationErrorCode.DatabaseUnavailable"/>: the bucket
-    /// does not take the note of it. It is then not accepted.
+    /// did not confirm the note of it. If only the answer was lost, a later activation finds the note and goes on with it.
     /// </exception>
     public async Task<ImportStatus> BeginAsync(StagedImport import, CancellationToken cancellationToken)
     {
@@ -77,12 +77,13 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
         var isAccepted = false;
         try
         {
-            await intake.Staged.AcceptAsync(organization, import, cancellationToken);
+            // Not the caller's token: who leaves now would leave behind a note of which nobody knows.
+            await intake.Staged.AcceptAsync(organization, import, _stopping.Token);
             isAccepted = true;
         }
         catch (BucketException e)
         {
-            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The bucket did not take the import; nothing was changed. Send it again with the same Idempotency-Key.", e) { RetryAfter = FirstBackoff };
+            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The bucket did not confirm that the import is accepted; nothing was changed yet. Send it again with the same Idempotency-Key: it happens once at most.", e) { RetryAfter = FirstBackoff };
         }
         finally
         {
@@ -134,6 +135,8 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
         Resume();
         // A record alone does not tell whether the bucket has it; a note that is still there tells that it may not.
         await _resuming!.WaitAsync(cancellationToken);
+        if (_stopping.IsCancellationRequested)
+            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is being put away.") { RetryAfter = FirstBackoff };
         if (Run(id) is { } resumed) return resumed.Status;
         return await database.FindImportAsync(id, cancellationToken) is { Status: var status }
             ? status with { Durable = true, FinishedAt = status.FinishedAt ?? status.MergedAt }

@@ -16,10 +16,16 @@ public sealed class StagedImports(BucketClient bucket)
     private const string NoteEnding = ".json";
 
     /// <summary>Sends a file to its place, over what an earlier attempt left there.</summary>
+    /// <returns>The object's generation, by which it can be taken back.</returns>
     /// <exception cref="BucketException">The bucket does not take it.</exception>
     /// <exception cref="IOException">The content cannot be read.</exception>
-    public Task UploadAsync(OrganizationId organization, string id, Stream content, CancellationToken cancellationToken) =>
-        bucket.UploadAsync(NameOf(organization, id), content, "application/octet-stream", cancellationToken);
+    public async Task<long> UploadAsync(OrganizationId organization, string id, Stream content, CancellationToken cancellationToken) =>
+        (await bucket.UploadAsync(NameOf(organization, id), content, "application/octet-stream", cancellationToken)).Generation;
+
+    /// <summary>Takes a file back that was not accepted. One that was sent since under the same id, which may be accepted, stays.</summary>
+    /// <exception cref="BucketException">The bucket does not delete it.</exception>
+    public Task TakeBackAsync(OrganizationId organization, string id, long generation, CancellationToken cancellationToken) =>
+        DropAsync(NameOf(organization, id), generation, cancellationToken);
 
     /// <summary>Copies a file from its place.</summary>
     /// <returns>False when there is none.</returns>
@@ -78,23 +84,25 @@ public sealed class StagedImports(BucketClient bucket)
                 if (item.Name == file?.Name + NoteEnding) file = null;
                 continue;
             }
-            await DropAsync(file);
+            await DropOldAsync(file);
             file = item;
         }
-        await DropAsync(file);
+        await DropOldAsync(file);
         return waiting;
 
-        async Task DropAsync(BucketObject? abandoned)
+        Task DropOldAsync(BucketObject? abandoned) =>
+            abandoned is null || now - abandoned.Updated < retention ? Task.CompletedTask : DropAsync(abandoned.Name, abandoned.Generation, cancellationToken);
+    }
+
+    private async Task DropAsync(string name, long generation, CancellationToken cancellationToken)
+    {
+        try
         {
-            if (abandoned is null || now - abandoned.Updated < retention) return;
-            try
-            {
-                await bucket.DeleteAsync(abandoned.Name, abandoned.Generation, cancellationToken);
-            }
-            catch (BucketPreconditionException)
-            {
-                // It was sent anew since it was listed.
-            }
+            await bucket.DeleteAsync(name, generation, cancellationToken);
+        }
+        catch (BucketPreconditionException)
+        {
+            // It was sent anew.
         }
     }
 

@@ -22,9 +22,7 @@ internal sealed class ContactSamples(uint seed)
         var length = 40 + Below(160);
         var notes = Pick(Notes);
         while (notes.Length < length) notes += " " + Pick(Notes);
-#pragma warning disable CA1308 // an address is written in lower case
         var email = $"{first}.{last}.{unique}@example.test".ToLowerInvariant();
-#pragma warning restore CA1308
         return new ContactFields($"{first} {last}", email, $"+1-555-{Below(10_000_000):0000000}", $"{Pick(Firms)} & {Pick(Firms)} Ltd", notes);
     }
 

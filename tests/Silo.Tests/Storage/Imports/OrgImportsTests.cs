@@ -210,6 +210,33 @@ public sealed class OrgImportsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Import_ThatWaitsForTheFirstPublication_HoldsUpNoWrite()
+    {
+        await _bench.SetFaultsAsync("""[{"method":"POST","namePrefix":"litestream-replicas/","action":"status","status":503}]""");
+        var import = await StageAsync("name\nAda\n");
+        await _imports.BeginAsync(import, Token);
+        await Eventually.GetAsync(async () => (await _imports.FindAsync(import.Id, TimeSpan.Zero, Token)).Phase == ImportPhase.Merging ? "waits" : null, "the rows are read");
+        await (await OpenAsync(Token)).CreateAsync(new ContactFields("Bo"), Token);
+        Assert.Equal(1L, await CountAsync());
+
+        await _bench.ClearFaultsAsync();
+        Assert.Equal(ImportState.Completed, (await _imports.FindAsync(import.Id, Wait, Token)).State);
+        Assert.Equal(2L, await CountAsync());
+    }
+
+    [Fact]
+    public async Task File_TakenBack_StaysIfItWasSentAnew()
+    {
+        var id = Guid.CreateVersion7().ToString();
+        var first = await Staged.UploadAsync(DatabaseBench.Demo.Id, id, new MemoryStream("name\nAda\n"u8.ToArray()), Token);
+        var second = await Staged.UploadAsync(DatabaseBench.Demo.Id, id, new MemoryStream("name\nBo\n"u8.ToArray()), Token);
+        await Staged.TakeBackAsync(DatabaseBench.Demo.Id, id, first, Token);
+        Assert.Equal([$"imports/demo/{id}"], await NamesAsync());
+        await Staged.TakeBackAsync(DatabaseBench.Demo.Id, id, second, Token);
+        Assert.Empty(await NamesAsync());
+    }
+
+    [Fact]
     public async Task Import_WhoseFileIsGone_Fails()
     {
         await OpenAsync(Token);
