@@ -16,6 +16,7 @@ npm npm
 pkill procps
 setsid util-linux
 faketime faketime
+pg_lsclusters postgresql
 '
 # Fast tests first: what they find makes the rest not worth waiting for.
 projects='Silo.Tests Silo.SystemTests'

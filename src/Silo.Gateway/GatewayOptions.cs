@@ -48,6 +48,13 @@ public sealed class GatewayOptions
     [Range(1, 1_000_000)]
     public double MinBodyBytesPerSecond { get; set; } = 240;
 
+    /// <summary>
+    /// For how long a call whose organization is just moving to another silo is tried again before its caller is told; zero for not at
+    /// all. A write that may have happened is never repeated.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:01:00")]
+    public TimeSpan RetryFor { get; set; } = TimeSpan.FromSeconds(5);
+
     /// <summary>The only local port that answers <c>/metrics</c>; 0 for every port that the gateway listens on.</summary>
     [Range(0, 65_535)]
     public int MetricsPort { get; set; }

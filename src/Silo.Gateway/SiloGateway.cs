@@ -40,6 +40,8 @@ public static class SiloGateway
         builder.Services.AddGatewayTelemetry(builder.Configuration);
         builder.Services.AddApiDocument();
         builder.Services.AddSingleton<SiloGrains>();
+        builder.Services.AddSingleton<LostCalls>();
+        builder.Services.AddSingleton<PatientCalls>();
         // The files of imports go to the bucket from here; nothing else of it is touched.
         builder.Services.AddGcsBucket(builder.Configuration);
         builder.Services.AddStagedImports(builder.Configuration);
@@ -63,6 +65,7 @@ public static class SiloGateway
         LockEndpoints.Map(app);
         HealthEndpoints.Map(app);
         app.MapMetrics();
+        OrleansDashboard.Map(app);
         app.MapDocs();
         return app;
     }

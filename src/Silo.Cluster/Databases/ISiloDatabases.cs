@@ -1,4 +1,5 @@
 using Orleans.Services;
+using Silo.Cluster.Placement;
 using Silo.Contracts;
 using Silo.Contracts.Databases;
 
@@ -13,14 +14,19 @@ internal interface ISiloDatabases : IGrainService
 
     [Alias("find")]
     Task<DatabaseStatus?> Find(OrganizationId organization);
+
+    [Alias("load")]
+    Task<SiloLoad> Load();
 }
 
 [Orleans.Concurrency.Reentrant]
-internal sealed class SiloDatabases(ActiveDatabases active, GrainId id, Orleans.Runtime.Silo silo, ILoggerFactory loggers)
+internal sealed class SiloDatabases(ActiveDatabases active, SiloResources resources, GrainId id, Orleans.Runtime.Silo silo, ILoggerFactory loggers)
     : GrainService(id, silo, loggers), ISiloDatabases
 {
     public Task<IReadOnlyList<DatabaseStatus>> List() =>
         Task.FromResult<IReadOnlyList<DatabaseStatus>>([.. active.All.Select(activation => activation.Status())]);
 
     public Task<DatabaseStatus?> Find(OrganizationId organization) => Task.FromResult(active.Find(organization)?.Status());
+
+    public Task<SiloLoad> Load() => Task.FromResult(resources.Load(active.Count));
 }

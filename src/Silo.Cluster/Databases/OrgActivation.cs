@@ -8,6 +8,7 @@ namespace Silo.Cluster.Databases;
 internal sealed class OrgActivation(OrganizationId organization, string silo, TimeProvider time)
 {
     private readonly DateTimeOffset _startedAt = time.GetUtcNow();
+    private readonly TaskCompletionSource _gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _lastUse = time.GetTimestamp();
     private long _reads;
     private long _writes;
@@ -27,8 +28,14 @@ internal sealed class OrgActivation(OrganizationId organization, string silo, Ti
         set => _state = value;
     }
 
+    /// <summary>Completes when the database was put away, or had to stay.</summary>
+    public Task Gone => _gone.Task;
+
     /// <summary>Time since the last request.</summary>
     public TimeSpan Idle => time.GetElapsedTime(Interlocked.Read(ref _lastUse));
+
+    /// <summary>The activation has ended.</summary>
+    public void Ended() => _gone.TrySetResult();
 
     public void Opened(OrgDatabase database, ActivationPhases phases)
     {

@@ -104,7 +104,7 @@ internal sealed partial class OrgDatabaseGrain
         var before = _activation.Database;
         try
         {
-            if (before is null) active.Add(_activation);
+            if (before is null) await active.AddAsync(_activation, _deactivating.Token);
             _activation.Replacing();
             if (before is not null) await before.CloseAsync(_deactivating.Token);
             before = null;

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using Orleans.Placement;
+using Silo.Cluster.Placement;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Contracts.Databases;
@@ -20,7 +21,7 @@ namespace Silo.Cluster.Databases;
 /// All calls interleave; what must be alone takes its turn in <see cref="OrgDatabase"/>, so that a write that waits for the bucket
 /// holds up no other write (they share its upload), and no read ever waits for a write.
 /// </remarks>
-[GrainType("org-database"), KeepAlive, Immovable, ActivationCountBasedPlacement]
+[GrainType("org-database"), KeepAlive, Immovable, DatabasePlacement]
 internal sealed partial class OrgDatabaseGrain(
     OrganizationCatalog catalog, OrgDatabaseOpening opening, ImportIntake intake, ActiveDatabases active, IOptions<DatabaseOptions> options, ILocalSiloDetails silo,
     TimeProvider time, ILogger<OrgDatabaseGrain> logger) : Grain, IOrgDatabaseGrain
@@ -74,16 +75,16 @@ internal sealed partial class OrgDatabaseGrain(
     }
 
     /// <inheritdoc/>
-    public ValueTask<ContactWritten> CreateContact(ContactFields fields, Durability? durability, CancellationToken cancellationToken) =>
-        WriteAsync(durability, (database, token) => database.CreateAsync(fields, token), cancellationToken);
+    public ValueTask<ContactWritten> CreateContact(string contactId, ContactFields fields, Durability? durability, CancellationToken cancellationToken) =>
+        WriteAsync(durability, (database, token) => database.CreateAsync(contactId, fields, token), cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask<ContactWritten> ReplaceContact(string contactId, ContactFields fields, Durability? durability, CancellationToken cancellationToken) =>
         WriteAsync(durability, (database, token) => database.ReplaceAsync(contactId, fields, token), cancellationToken);
 
     /// <inheritdoc/>
-    public ValueTask<ContactWritten> DeleteContact(string contactId, Durability? durability, CancellationToken cancellationToken) =>
-        WriteAsync(durability, (database, token) => database.DeleteAsync(contactId, token), cancellationToken);
+    public ValueTask<ContactWritten> DeleteContact(string contactId, bool isRepeated, Durability? durability, CancellationToken cancellationToken) =>
+        WriteAsync(durability, (database, token) => database.DeleteAsync(contactId, isRepeated, token), cancellationToken);
 
     /// <inheritdoc/>
     public async Task Warm(CancellationToken cancellationToken)
@@ -130,6 +131,7 @@ internal sealed partial class OrgDatabaseGrain(
         finally
         {
             active.Remove(_activation);
+            _activation.Ended();
             _deactivating.Dispose();
         }
     }
@@ -164,7 +166,8 @@ internal sealed partial class OrgDatabaseGrain(
             var phases = new ActivationPhases(time);
             var organization = await FindAsync(limit.Token);
             phases.Done("catalog");
-            active.Add(_activation);
+            await active.AddAsync(_activation, limit.Token);
+            phases.Done("room");
             _activation.State = DatabaseState.Activating;
             var database = await opening.OpenAsync(organization, Owner, phases, limit.Token);
             _durability = organization.Durability;

@@ -1,10 +1,11 @@
-using System.Net;
-using System.Net.Sockets;
 using Microsoft.Extensions.Configuration.Memory;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;
+using Orleans.Dashboard;
 using Silo.Cluster.Databases;
+using Silo.Cluster.Membership;
+using Silo.Cluster.Placement;
 using Silo.Storage.Catalog;
 using Silo.Storage.Databases;
 using Silo.Storage.Gcs;
@@ -49,14 +50,17 @@ public static class SiloHosting
         builder.Services.AddOrgDatabases(configuration);
         builder.Services.AddImportIntake(configuration);
 
-        builder.Services.AddSingleton<IValidateOptions<ClusteringOptions>, ClusteringOptionsValidator>();
-        builder.Services.AddOptions<ClusteringOptions>().Bind(configuration.GetSection("Clustering")).ValidateOnStart();
+        var clustering = builder.Services.AddClustering(configuration);
         builder.Services.AddSingleton<ActiveDatabases>();
         builder.Services.AddSingleton<SiloDatabasesClient>();
+        builder.Services.AddSingleton<SiloResources>();
+        builder.Services.AddSingleton<SiloLoads>();
         // Before the silo takes calls, and after it has put everything away.
         builder.Services.AddHostedService<SiloPreparation>();
         builder.Services.AddHostedService<ShutdownProgress>();
-        builder.UseOrleans(silo => silo.AddGrains(configuration));
+        builder.UseOrleans(silo => silo.AddGrains(configuration, clustering));
+        builder.Services.AddHostedService<DeathNotices>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<SiloLoads>());
         builder.Services.AddHostedService<LeftoverRecovery>();
         builder.Services.AddHostedService<LeaseSweep>();
         builder.Services.AddHostedService<RetentionSweep>();
@@ -64,18 +68,31 @@ public static class SiloHosting
         return builder;
     }
 
-    private static void AddGrains(this ISiloBuilder silo, IConfiguration configuration)
+    private static ClusteringOptions AddClustering(this IServiceCollection services, IConfiguration configuration)
     {
-        var clustering = configuration.GetSection("Clustering").Get<ClusteringOptions>() ?? new ClusteringOptions();
-        silo.UseLocalhostClustering(
-            clustering.SiloPort == 0 ? FreePort() : clustering.SiloPort,
-            clustering.GatewayPort == 0 ? FreePort() : clustering.GatewayPort,
-            serviceId: clustering.ClusterId,
-            clusterId: clustering.ClusterId);
-        silo.AddDistributedGrainDirectory();
+        void Bind(ClusteringOptions options)
+        {
+            configuration.GetSection("Clustering").Bind(options);
+            options.Connection = configuration.GetConnectionString("Cluster") ?? configuration.GetConnectionString("Catalog");
+        }
+        services.AddSingleton<IValidateOptions<ClusteringOptions>, ClusteringOptionsValidator>();
+        services.AddOptions<ClusteringOptions>().Configure(Bind).ValidateOnStart();
+        services.AddSingleton<MembershipTables>();
+        // Orleans is composed before any options are validated.
+        var now = new ClusteringOptions();
+        Bind(now);
+        var result = new ClusteringOptionsValidator().Validate(null, now);
+        return result.Failed ? throw new OptionsValidationException(nameof(ClusteringOptions), typeof(ClusteringOptions), result.Failures) : now;
+    }
+
+    private static void AddGrains(this ISiloBuilder silo, IConfiguration configuration, ClusteringOptions clustering)
+    {
+        silo.AddMembership(clustering);
         // A filter on every call costs a fifth of a read; it is there when somebody collects what it makes.
         if (!string.IsNullOrEmpty(configuration["OTEL_EXPORTER_OTLP_ENDPOINT"])) silo.AddActivityPropagation();
         silo.AddGrainService<SiloDatabases>();
+        silo.AddPlacementDirector<DatabasePlacement>(services => ActivatorUtilities.CreateInstance<DatabasePlacementDirector>(services));
+        silo.AddDashboard();
 
         var databases = configuration.GetSection("Database").Get<DatabaseOptions>() ?? new DatabaseOptions();
         // Code that ignores its token goes on beside a new activation; these are above what a restore or a last upload may take.
@@ -85,12 +102,5 @@ public static class SiloHosting
             options.DeactivationTimeout = databases.FlushTimeout + StopMargin;
         });
         silo.Configure<HostOptions>(options => options.ShutdownTimeout = databases.FlushTimeout + StopMargin + StopMargin);
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

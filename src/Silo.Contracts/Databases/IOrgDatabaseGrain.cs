@@ -26,19 +26,24 @@ public interface IOrgDatabaseGrain : IGrainWithStringKey
     ValueTask<JsonBytes> CountContacts(CancellationToken cancellationToken);
 
     /// <summary>Adds a contact whose fields keep <see cref="ContactRules"/>. <see cref="OrganizationErrorCode.ContactExists"/> when it is there.</summary>
+    /// <param name="contactId">Its id, a new UUIDv7 (RFC 9562). A call is repeated with the same one: then it happens once at most.</param>
     /// <param name="fields">The contact.</param>
     /// <param name="durability">What to wait for; null for the organization's own default.</param>
     /// <param name="cancellationToken">Gives up waiting; a write that has begun is finished.</param>
     [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("create")]
-    ValueTask<ContactWritten> CreateContact(ContactFields fields, Durability? durability, CancellationToken cancellationToken);
+    ValueTask<ContactWritten> CreateContact(string contactId, ContactFields fields, Durability? durability, CancellationToken cancellationToken);
 
     /// <summary>Replaces a contact's fields. <see cref="OrganizationErrorCode.ContactNotFound"/>, <see cref="OrganizationErrorCode.ContactExists"/>.</summary>
     [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("replace")]
     ValueTask<ContactWritten> ReplaceContact(string contactId, ContactFields fields, Durability? durability, CancellationToken cancellationToken);
 
     /// <summary>Removes a contact. <see cref="OrganizationErrorCode.ContactNotFound"/>.</summary>
+    /// <param name="contactId">Which.</param>
+    /// <param name="isRepeated">The answer to the same call was lost: a contact that is gone was removed by it.</param>
+    /// <param name="durability">What to wait for; null for the organization's own default.</param>
+    /// <param name="cancellationToken">Gives up waiting; a write that has begun is finished.</param>
     [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("delete")]
-    ValueTask<ContactWritten> DeleteContact(string contactId, Durability? durability, CancellationToken cancellationToken);
+    ValueTask<ContactWritten> DeleteContact(string contactId, bool isRepeated, Durability? durability, CancellationToken cancellationToken);
 
     /// <summary>Activates the database, if it is not active, and returns when it can serve.</summary>
     [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("warm")]

@@ -64,7 +64,7 @@ internal sealed partial class FailureAnswers(RequestDelegate next, ILogger<Failu
 
             // No answer in time, a silo that stopped with the request (SiloUnavailableException is a rejection too), or no way to any silo.
             case TimeoutException or OrleansMessageRejectionException or ConnectionFailedException or OperationCanceledException:
-                LogClusterUnavailable(logger, exception.GetType().Name, ProblemAnswer.TraceId(context));
+                LogClusterUnavailable(logger, exception.GetType().Name, exception.Message, ProblemAnswer.TraceId(context));
                 return ProblemAnswer.Write(context, ProblemType.ClusterUnavailable);
 
             default:
@@ -77,8 +77,8 @@ internal sealed partial class FailureAnswers(RequestDelegate next, ILogger<Failu
         ? $"The body is not what this call takes: look at {path} (line {json.LineNumber + 1})."
         : "The body is not a JSON object.";
 
-    [LoggerMessage(LogLevel.Warning, "The cluster did not answer a request ({Exception}); trace {TraceId}")]
-    private static partial void LogClusterUnavailable(ILogger logger, string exception, string traceId);
+    [LoggerMessage(LogLevel.Warning, "The cluster did not answer a request ({Exception}: {Problem}); trace {TraceId}")]
+    private static partial void LogClusterUnavailable(ILogger logger, string exception, string problem, string traceId);
 
     [LoggerMessage(LogLevel.Error, "A {Method} request failed unexpectedly; trace {TraceId}")]
     private static partial void LogFailure(ILogger logger, Exception exception, string method, string traceId);

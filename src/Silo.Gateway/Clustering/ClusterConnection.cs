@@ -1,5 +1,8 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using Orleans.Configuration;
+using Orleans.Dashboard;
+using Silo.Contracts.Hosting;
 using GatewayListOptions = Orleans.Configuration.GatewayOptions;
 
 namespace Silo.Gateway.Clustering;
@@ -39,26 +42,48 @@ public static class ClusterConnectionExtensions
     public static IHostApplicationBuilder AddSiloClusterClient(this IHostApplicationBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        var section = builder.Configuration.GetSection(ClusteringOptions.Section);
-        builder.Services.AddOptions<ClusteringOptions>().Bind(section).ValidateOnStart();
+        var configuration = builder.Configuration;
+        void Bind(ClusteringOptions options)
+        {
+            configuration.GetSection(ClusteringOptions.Section).Bind(options);
+            options.Connection = configuration.GetConnectionString("Cluster") ?? configuration.GetConnectionString("Catalog");
+        }
+        builder.Services.AddOptions<ClusteringOptions>().Configure(Bind).ValidateOnStart();
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<ClusteringOptions>, ClusteringOptionsValidator>());
         builder.Services.TryAddSingleton(TimeProvider.System);
-        var options = section.Get<ClusteringOptions>() ?? new ClusteringOptions();
+        var options = new ClusteringOptions();
+        Bind(options);
+        // Orleans is composed before any options are validated.
+        if (new ClusteringOptionsValidator().Validate(null, options) is { Failed: true } result)
+            throw new OptionsValidationException(nameof(ClusteringOptions), typeof(ClusteringOptions), result.Failures);
 
         var hostedBefore = builder.Services.Where(service => service.ServiceType == typeof(IHostedService)).ToHashSet();
         builder.UseOrleansClient(client =>
         {
-            client.UseLocalhostClustering(options.GatewayPort, serviceId: options.ClusterId, clusterId: options.ClusterId);
-            client.Configure<GatewayListOptions>(gateways => gateways.GatewayListRefreshPeriod = TimeSpan.FromSeconds(5));
+            client.UseSilosOf(options);
+            client.Configure<GatewayListOptions>(gateways => gateways.GatewayListRefreshPeriod = options.SiloListRefresh);
             client.UseConnectionRetryFilter<UntilConnected>();
             client.AddActivityPropagation();
+            client.AddDashboard();
         });
         foreach (var service in builder.Services.Where(service => service.ServiceType == typeof(IHostedService) && !hostedBefore.Contains(service)).ToArray())
         {
             builder.Services.Remove(service);
         }
         builder.Services.AddHostedService<ClusterConnection>();
+        builder.Services.AddHostedService<SiloDeathWatch>();
         return builder;
+    }
+
+    private static void UseSilosOf(this IClientBuilder client, ClusteringOptions options)
+    {
+        if (ClusterDatabase.Of(options.Provider, options.Connection) is not { } database)
+        {
+            client.UseLocalhostClustering(options.GatewayPort, serviceId: options.ClusterId, clusterId: options.ClusterId);
+            return;
+        }
+        client.Configure<ClusterOptions>(cluster => cluster.ServiceId = cluster.ClusterId = options.ClusterId);
+        client.UseAdoNetClustering(silos => (silos.Invariant, silos.ConnectionString) = (database.Invariant, database.ConnectionString));
     }
 }
 

@@ -9,7 +9,7 @@ using Silo.Gateway.Clustering;
 namespace Silo.Gateway.Contacts;
 
 /// <summary>The contacts of the caller's organization (API.md, "Contacts").</summary>
-internal sealed class ContactEndpoints(SiloGrains grains)
+internal sealed class ContactEndpoints(SiloGrains grains, PatientCalls calls)
 {
     // Longer than any id that was ever handed out: such a text need not travel to the database.
     private const int MaxIdLength = 100;
@@ -17,7 +17,7 @@ internal sealed class ContactEndpoints(SiloGrains grains)
     public static void Map(IEndpointRouteBuilder app)
     {
         var contacts = app.MapGroup("/api/contacts").RequireAuthorization(CallerPolicies.Member).WithTags("Contacts");
-        var calls = new ContactEndpoints(app.ServiceProvider.GetRequiredService<SiloGrains>());
+        var calls = ActivatorUtilities.CreateInstance<ContactEndpoints>(app.ServiceProvider);
         contacts.MapGet("", calls.List).WithName("ListContacts").Produces<ContactPage>();
         contacts.MapGet("/count", calls.Count).WithName("CountContacts").Produces<ContactCount>();
         contacts.MapGet("/{id}", calls.Get).WithName("GetContact").Produces<Contact>();
@@ -34,21 +34,21 @@ internal sealed class ContactEndpoints(SiloGrains grains)
             throw new OrganizationException(OrganizationErrorCode.InvalidRequest, $"'search' has at most {ContactListQuery.MaxSearch} characters.");
         }
         var query = new ContactListQuery(PageLimit.Parse(limit), string.IsNullOrEmpty(cursor) ? null : cursor, string.IsNullOrEmpty(search) ? null : search);
-        var page = await Caller.Of(context).Database(grains).ListContacts(query, cancellationToken);
+        var page = await calls.ReadAsync(token => Caller.Of(context).Database(grains).ListContacts(query, token), cancellationToken);
         await JsonAnswer.Write(context.Response, page.Utf8!);
     }
 
     /// <summary>How many contacts there are.</summary>
     private async Task Count(HttpContext context, CancellationToken cancellationToken)
     {
-        var count = await Caller.Of(context).Database(grains).CountContacts(cancellationToken);
+        var count = await calls.ReadAsync(token => Caller.Of(context).Database(grains).CountContacts(token), cancellationToken);
         await JsonAnswer.Write(context.Response, count.Utf8!);
     }
 
     /// <summary>One contact.</summary>
     private async Task Get(HttpContext context, string id, CancellationToken cancellationToken)
     {
-        var contact = id.Length > MaxIdLength ? default : await Caller.Of(context).Database(grains).GetContact(id, cancellationToken);
+        var contact = id.Length > MaxIdLength ? default : await calls.ReadAsync(token => Caller.Of(context).Database(grains).GetContact(id, token), cancellationToken);
         await (contact.Utf8 is null
             ? ProblemAnswer.Write(context, ProblemType.ContactNotFound)
             : JsonAnswer.Write(context.Response, contact.Utf8));
@@ -63,7 +63,9 @@ internal sealed class ContactEndpoints(SiloGrains grains)
             await refusal;
             return;
         }
-        var written = await Caller.Of(context).Database(grains).CreateContact(fields, wanted, cancellationToken);
+        // Made here, so that a call that is repeated adds the same contact.
+        var id = Guid.CreateVersion7().ToString();
+        var written = await calls.WriteAsync((_, token) => Caller.Of(context).Database(grains).CreateContact(id, fields, wanted, token), cancellationToken);
         context.Response.StatusCode = StatusCodes.Status201Created;
         context.Response.Headers.Location = "/api/contacts/" + written.Id;
         DurabilityHeader.Write(context.Response, written.Durability);
@@ -80,7 +82,7 @@ internal sealed class ContactEndpoints(SiloGrains grains)
             await refusal;
             return;
         }
-        var written = await Caller.Of(context).Database(grains).ReplaceContact(id, fields, wanted, cancellationToken);
+        var written = await calls.WriteAsync((_, token) => Caller.Of(context).Database(grains).ReplaceContact(id, fields, wanted, token), cancellationToken);
         DurabilityHeader.Write(context.Response, written.Durability);
         await JsonAnswer.Write(context.Response, written.Contact.Utf8!);
     }
@@ -94,7 +96,7 @@ internal sealed class ContactEndpoints(SiloGrains grains)
             await refusal;
             return;
         }
-        var written = await Caller.Of(context).Database(grains).DeleteContact(id, wanted, cancellationToken);
+        var written = await calls.WriteAsync((isRepeated, token) => Caller.Of(context).Database(grains).DeleteContact(id, isRepeated, wanted, token), cancellationToken);
         DurabilityHeader.Write(context.Response, written.Durability);
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }

@@ -8,9 +8,10 @@ namespace Silo.Storage.Catalog;
 public sealed class CatalogOptions
 {
     /// <summary>
-    /// A path of a file, or a SQLite connection string (<c>Data Source=...</c>). The file and its folder are made when there are none.
+    /// A path of a file, a SQLite connection string (<c>Data Source=...</c>; the file and its folder are made when there are none), or
+    /// one of PostgreSQL (<c>Host=...;Database=...;Username=...</c>).
     /// </summary>
-    [Required(ErrorMessage = "Set ConnectionStrings:Catalog to the path of the catalog's SQLite file, or to a SQLite connection string.")]
+    [Required(ErrorMessage = "Set ConnectionStrings:Catalog to the path of the catalog's SQLite file, or to a connection string of SQLite or PostgreSQL (Host=...).")]
     [CustomValidation(typeof(CatalogOptions), nameof(ValidateConnection))]
     public string Connection { get; set; } = "";
 
@@ -18,36 +19,28 @@ public sealed class CatalogOptions
     [Range(typeof(TimeSpan), "00:00:01", "00:05:00")]
     public TimeSpan BusyTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Refuses what is no file of SQLite's.</summary>
+    /// <summary>Refuses what is neither a file of SQLite's nor a database of PostgreSQL.</summary>
     public static ValidationResult? ValidateConnection(string connection, ValidationContext context)
     {
         try
         {
-            var settings = Parse(connection);
+            if (PostgresDatabase.IsMeantBy(connection))
+            {
+                PostgresDatabase.Parse(connection);
+                return ValidationResult.Success;
+            }
+            var settings = SqliteDatabase.Parse(connection);
             return settings.DataSource.Length > 0 && settings.Mode != SqliteOpenMode.Memory && settings.DataSource != ":memory:"
                 && !settings.DataSource.StartsWith("file:", StringComparison.OrdinalIgnoreCase)
                     ? ValidationResult.Success
-                    : new ValidationResult("ConnectionStrings:Catalog must name a file by its path (Data Source=...).");
+                    : new ValidationResult("ConnectionStrings:Catalog must name a file by its path (Data Source=...), or a database of PostgreSQL (Host=...).");
         }
-        catch (ArgumentException unknown)
+        catch (Exception unknown) when (unknown is ArgumentException or FormatException)
         {
             // The text itself may hold a password, so it is not repeated.
-            return new ValidationResult($"ConnectionStrings:Catalog is no SQLite connection string ({unknown.Message}). Only SQLite catalogs are supported.");
+            return new ValidationResult($"ConnectionStrings:Catalog is no connection string of SQLite or PostgreSQL ({unknown.Message}).");
         }
     }
-
-    /// <summary>The connection string with every setting that is not given at this system's default.</summary>
-    internal SqliteConnectionStringBuilder ToConnectionString()
-    {
-        var settings = Parse(Connection);
-        settings.DataSource = Path.GetFullPath(settings.DataSource);
-        settings.DefaultTimeout = (int)BusyTimeout.TotalSeconds;
-        return settings;
-    }
-
-    private static SqliteConnectionStringBuilder Parse(string connection) => connection.Contains('=', StringComparison.Ordinal)
-        ? new SqliteConnectionStringBuilder(connection)
-        : new SqliteConnectionStringBuilder { DataSource = connection };
 }
 
 [OptionsValidator]

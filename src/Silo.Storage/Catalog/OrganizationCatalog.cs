@@ -1,4 +1,4 @@
-using Microsoft.Data.Sqlite;
+using System.Data.Common;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Silo.Contracts;
@@ -9,22 +9,21 @@ using Silo.Storage.Gcs;
 namespace Silo.Storage.Catalog;
 
 /// <summary>
-/// The table of organizations. Nothing else knows that it is a SQLite file. Safe for use by many threads and by several processes.
+/// The table of organizations. Nothing else knows where it is. Safe for use by many threads and by several processes.
 /// </summary>
-/// <remarks>Every member throws <see cref="CatalogException"/> when the file cannot be used.</remarks>
+/// <remarks>Every member throws <see cref="CatalogException"/> when it cannot be used.</remarks>
 public sealed partial class OrganizationCatalog : IDisposable
 {
     /// <summary>The most organizations of one page.</summary>
     public const int MaxPage = 500;
 
-    private readonly CatalogFile _file;
-    private readonly OrganizationLookup _lookup;
+    private readonly SharedDatabase _database;
     private readonly string _bucketName;
     private readonly Durability _durability;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
 
-    /// <summary>Makes a catalog; the file is opened by its first use.</summary>
+    /// <summary>Makes a catalog; it is opened by its first use.</summary>
     /// <param name="options">Where it is.</param>
     /// <param name="bucket">Names the bucket of new organizations.</param>
     /// <param name="databases">Says what organizations wait for that say nothing.</param>
@@ -32,36 +31,38 @@ public sealed partial class OrganizationCatalog : IDisposable
     /// <param name="logger">Told of migrations and of rows that are not served.</param>
     public OrganizationCatalog(IOptions<CatalogOptions> options, IOptions<GcsOptions> bucket, IOptions<DatabaseOptions> databases, TimeProvider time, ILogger<OrganizationCatalog> logger)
     {
-        _file = new CatalogFile(options.Value);
+        ArgumentNullException.ThrowIfNull(options);
+        _database = SharedDatabase.Of(options.Value.Connection, "catalog", "ConnectionStrings:Catalog", options.Value.BusyTimeout);
         _durability = databases.Value.DefaultDurability;
-        _lookup = new OrganizationLookup(_file, _durability);
         _bucketName = bucket.Value.BucketName;
         _time = time;
         _logger = logger;
     }
 
     /// <summary>
-    /// Brings the file to this version; makes it when there is none. Many processes may do so at once. Rows of the older system stay,
+    /// Brings it to this version; makes a file when there is none. Many processes may do so at once. Rows of the older system stay,
     /// as <see cref="OrganizationDbType.Turso"/>; those whose id is no <see cref="OrganizationId"/> stay too, but are never served.
     /// </summary>
     public async Task MigrateAsync(CancellationToken cancellationToken)
     {
-        var (applied, unserved) = await _file.RunAsync(
-            "migrate",
-            () =>
-            {
-                using var connection = _file.Open(pooled: false);
-                return (CatalogMigrations.Apply(connection), CountUnserved(connection));
-            },
-            cancellationToken);
-        foreach (var script in applied) LogMigrated(_file.Path, script);
-        if (unserved > 0) LogUnserved(_file.Path, unserved);
+        foreach (var script in await _database.MigrateAsync(CatalogMigrations.Scripts, cancellationToken)) LogMigrated(_database.Name, script);
+        var unserved = await _database.UseAsync("migrate", CountUnservedAsync, cancellationToken);
+        if (unserved > 0) LogUnserved(_database.Name, unserved);
     }
 
-    /// <summary>Finds an organization; far below a millisecond.</summary>
+    /// <summary>Finds an organization; below a millisecond.</summary>
     /// <returns>Null when there is none.</returns>
-    public Task<Organization?> FindAsync(OrganizationId id, CancellationToken cancellationToken) =>
-        _file.RunAsync($"look up organization {id.Value} in", () => _lookup.Find(id), cancellationToken);
+    public Task<Organization?> FindAsync(OrganizationId id, CancellationToken cancellationToken) => _database.UseAsync(
+        $"look up organization {id.Value} in",
+        async (connection, token) =>
+        {
+            await using var command = connection.CreateCommand();
+            command.CommandText = OrganizationRow.Select + " WHERE o.id = @id";
+            command.Add("@id", id.Value);
+            await using var reader = await command.ExecuteReaderAsync(token);
+            return await reader.ReadAsync(token) ? OrganizationRow.Read(reader, _durability) : null;
+        },
+        cancellationToken);
 
     /// <summary>A page of organizations by id.</summary>
     /// <param name="dbType">Only these; null for all.</param>
@@ -75,7 +76,7 @@ public sealed partial class OrganizationCatalog : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, MaxPage);
         if (cursor is not null && !OrganizationId.TryParse(cursor, out _))
             throw new OrganizationException(OrganizationErrorCode.InvalidRequest, "The cursor is not one that a page before gave.");
-        return _file.UseAsync("list organizations of", connection => List(connection, dbType, cursor, limit), cancellationToken);
+        return _database.UseAsync("list organizations of", (connection, token) => ListAsync(connection, dbType, cursor, limit, token), cancellationToken);
     }
 
     /// <summary>Adds an organization. One on SQLite gets the configured bucket and the replica path <c>litestream-replicas/{id}</c>.</summary>
@@ -98,97 +99,105 @@ public sealed partial class OrganizationCatalog : IDisposable
             Durability = organization.Durability ?? _durability,
             CreatedAt = _time.GetUtcNow(),
         };
-        return _file.UseAsync($"add organization {organization.Id.Value} to", connection => Add(connection, added), cancellationToken);
+        return _database.UseAsync($"add organization {organization.Id.Value} to", (connection, token) => AddAsync(connection, added, token), cancellationToken);
     }
 
     /// <summary>Returns when the catalog can be read; throws when it cannot.</summary>
-    public Task CheckAsync(CancellationToken cancellationToken) => _file.UseAsync(
+    public Task CheckAsync(CancellationToken cancellationToken) => _database.UseAsync(
         "read",
-        connection =>
+        async (connection, token) =>
         {
             // An open connection goes on reading a file that has been deleted under it.
-            if (!File.Exists(_file.Path)) throw new FileNotFoundException("the file is gone", _file.Path);
-            using var command = connection.CreateCommand();
+            if (_database is SqliteDatabase && !File.Exists(_database.Name)) throw new FileNotFoundException("the file is gone", _database.Name);
+            await using var command = connection.CreateCommand();
             command.CommandText = OrganizationRow.Select + " LIMIT 1";
-            using var reader = command.ExecuteReader();
-            return reader.Read();
+            await using var reader = await command.ExecuteReaderAsync(token);
+            return await reader.ReadAsync(token);
         },
         cancellationToken);
 
     /// <inheritdoc/>
-    public void Dispose()
+    public void Dispose() => _database.Dispose();
+
+    private async Task<OrganizationPage> ListAsync(DbConnection connection, OrganizationDbType? dbType, string? cursor, int limit, CancellationToken cancellationToken)
     {
-        _lookup.Dispose();
-        _file.Dispose();
-    }
-
-    private OrganizationPage List(SqliteConnection connection, OrganizationDbType? dbType, string? cursor, int limit)
-    {
-        using var command = connection.CreateCommand();
-        List<string> conditions = [];
-        if (cursor is not null)
-        {
-            conditions.Add("o.id > $cursor");
-            command.Parameters.AddWithValue("$cursor", cursor);
-        }
-
-        if (dbType is { } only)
-        {
-            conditions.Add("COALESCE(o.db_type, 'turso') = $type");
-            command.Parameters.AddWithValue("$type", OrganizationRow.Column(only));
-        }
-
-        command.CommandText = OrganizationRow.Select + (conditions.Count > 0 ? " WHERE " + string.Join(" AND ", conditions) : "") + " ORDER BY o.id";
-        using var reader = command.ExecuteReader();
+        // A row that is not served must not shorten a page: those that are missing for it are asked for once more.
         List<Organization> items = [];
-        while (reader.Read())
+        var after = cursor ?? "";
+        for (var seen = limit + 1; seen > limit && items.Count <= limit;)
         {
-            // No LIMIT in the SQL, because a row that is not served must not shorten a page; SQLite makes rows only as they are read.
-            if (OrganizationRow.Read(reader, _durability) is not { } organization) continue;
-            if (items.Count == limit) return new OrganizationPage(items, items[^1].Id.Value);
-            items.Add(organization);
+            await using var command = connection.CreateCommand();
+            command.CommandText = OrganizationRow.Select
+                + " WHERE o.id > @after" + (dbType is null ? "" : " AND COALESCE(o.db_type, 'turso') = @type") + " ORDER BY o.id LIMIT @rows";
+            command.Add("@after", after);
+            command.Add("@rows", limit + 1);
+            if (dbType is { } only) command.Add("@type", OrganizationRow.Column(only));
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            for (seen = 0; await reader.ReadAsync(cancellationToken); seen++)
+            {
+                after = reader.GetString(0);
+                if (OrganizationRow.Read(reader, _durability) is { } organization) items.Add(organization);
+            }
         }
-
-        return new OrganizationPage(items, null);
+        if (items.Count <= limit) return new OrganizationPage(items, null);
+        items.RemoveRange(limit, items.Count - limit);
+        return new OrganizationPage(items, items[^1].Id.Value);
     }
 
-    private static Organization Add(SqliteConnection connection, Organization added)
+    private static async Task<Organization> AddAsync(DbConnection connection, Organization added, CancellationToken cancellationToken)
     {
-        using var transaction = connection.BeginTransaction(); // BEGIN IMMEDIATE
-        using var command = connection.CreateCommand();
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken); // SQLite: BEGIN IMMEDIATE
+        await using var command = connection.CreateCommand();
+        command.Transaction = transaction;
         command.CommandText = """
             INSERT INTO organizations (id, name, db_type, gcs_bucket_name, gcs_replica_path, is_db_provisioning)
-            SELECT $id, $name, $type, $bucket, $path, 0 WHERE NOT EXISTS (SELECT 1 FROM organizations WHERE id = $id)
+            SELECT @id, @name, @type, @bucket, @path, 0 WHERE NOT EXISTS (SELECT 1 FROM organizations WHERE id = @id)
             """;
-        command.Parameters.AddWithValue("$id", added.Id.Value);
-        command.Parameters.AddWithValue("$name", added.Name);
-        command.Parameters.AddWithValue("$type", OrganizationRow.Column(added.DbType));
-        command.Parameters.AddWithValue("$bucket", (object?)added.GcsBucketName ?? DBNull.Value);
-        command.Parameters.AddWithValue("$path", (object?)added.GcsReplicaPath ?? DBNull.Value);
-        if (command.ExecuteNonQuery() == 0)
+        command.Add("@id", added.Id.Value);
+        command.Add("@name", added.Name);
+        command.Add("@type", OrganizationRow.Column(added.DbType));
+        command.Add("@bucket", added.GcsBucketName);
+        command.Add("@path", added.GcsReplicaPath);
+        if (await InsertAsync(command, cancellationToken) == 0)
             throw new OrganizationException(OrganizationErrorCode.OrganizationExists, $"There is an organization {added.Id.Value} already.");
 
         // The older system may have deleted its row of this id and left ours.
         command.CommandText = """
-            INSERT INTO organization_settings (organization_id, turso_url, durability, created_at) VALUES ($id, $url, $durability, $created)
+            INSERT INTO organization_settings (organization_id, turso_url, durability, created_at) VALUES (@id, @url, @durability, @created)
             ON CONFLICT (organization_id) DO UPDATE SET
                 turso_url = excluded.turso_url, durability = excluded.durability, created_at = excluded.created_at
             """;
-        command.Parameters.AddWithValue("$url", (object?)added.TursoUrl ?? DBNull.Value);
-        command.Parameters.AddWithValue("$durability", OrganizationRow.Column(added.Durability));
-        command.Parameters.AddWithValue("$created", OrganizationRow.Column(added.CreatedAt!.Value));
-        command.ExecuteNonQuery();
-        transaction.Commit();
+        command.Parameters.Clear();
+        command.Add("@id", added.Id.Value);
+        command.Add("@url", added.TursoUrl);
+        command.Add("@durability", OrganizationRow.Column(added.Durability));
+        command.Add("@created", OrganizationRow.Column(added.CreatedAt!.Value));
+        await command.ExecuteNonQueryAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
         return added;
     }
 
-    private static int CountUnserved(SqliteConnection connection)
+    /// <returns>0 when it is there: found by the statement itself, or by PostgreSQL's key when two are added at once.</returns>
+    private static async Task<int> InsertAsync(DbCommand command, CancellationToken cancellationToken)
     {
-        using var command = connection.CreateCommand();
+        const string UniqueViolation = "23505";
+        try
+        {
+            return await command.ExecuteNonQueryAsync(cancellationToken);
+        }
+        catch (DbException e) when (e.SqlState == UniqueViolation)
+        {
+            return 0;
+        }
+    }
+
+    private static async Task<int> CountUnservedAsync(DbConnection connection, CancellationToken cancellationToken)
+    {
+        await using var command = connection.CreateCommand();
         command.CommandText = "SELECT id FROM organizations";
-        using var reader = command.ExecuteReader();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var count = 0;
-        while (reader.Read())
+        while (await reader.ReadAsync(cancellationToken))
             if (reader.IsDBNull(0) || !OrganizationId.TryParse(reader.GetString(0), out _)) count++;
         return count;
     }

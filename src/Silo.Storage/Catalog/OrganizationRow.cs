@@ -1,5 +1,5 @@
+using System.Data.Common;
 using System.Globalization;
-using Microsoft.Data.Sqlite;
 using Silo.Contracts;
 using Silo.Contracts.Organizations;
 
@@ -11,14 +11,14 @@ internal static class OrganizationRow
     /// <summary>Selects what <see cref="Read"/> reads; the table is <c>o</c>.</summary>
     public const string Select = """
         SELECT o.id, o.name, COALESCE(o.db_type, 'turso'), s.turso_url, o.gcs_bucket_name, o.gcs_replica_path,
-               COALESCE(o.is_db_provisioning, 0), s.durability, s.created_at
+               o.is_db_provisioning, s.durability, s.created_at
         FROM organizations o LEFT JOIN organization_settings s ON s.organization_id = o.id
         """;
 
     /// <summary>The row that the reader is at; null when its id is none of this system's.</summary>
     /// <param name="reader">At a row.</param>
     /// <param name="byDefault">The durability of a row that does not say.</param>
-    public static Organization? Read(SqliteDataReader reader, Durability byDefault) => OrganizationId.TryParse(Text(reader, 0), out var id)
+    public static Organization? Read(DbDataReader reader, Durability byDefault) => OrganizationId.TryParse(Text(reader, 0), out var id)
         ? new Organization
         {
             Id = id,
@@ -27,7 +27,7 @@ internal static class OrganizationRow
             TursoUrl = Text(reader, 3),
             GcsBucketName = Text(reader, 4),
             GcsReplicaPath = Text(reader, 5),
-            IsDbProvisioning = reader.GetInt64(6) != 0,
+            IsDbProvisioning = !reader.IsDBNull(6) && Convert.ToInt64(reader.GetValue(6), CultureInfo.InvariantCulture) != 0,
             Durability = Text(reader, 7) is { } durability ? durability == Column(Durability.Replicated) ? Durability.Replicated : Durability.Local : byDefault,
             CreatedAt = Time(Text(reader, 8)),
         }
@@ -52,7 +52,7 @@ internal static class OrganizationRow
     /// <summary>The value of the column <c>created_at</c>.</summary>
     public static string Column(DateTimeOffset time) => time.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
 
-    private static string? Text(SqliteDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
+    private static string? Text(DbDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
 
     // A time that the older system wrote in some other form is no reason to refuse its row.
     private static DateTimeOffset? Time(string? text) =>

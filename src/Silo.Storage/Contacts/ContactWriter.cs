@@ -10,12 +10,13 @@ namespace Silo.Storage.Contacts;
 internal sealed class ContactWriter : IDisposable
 {
     private const int UniqueViolation = 2067; // SQLITE_CONSTRAINT_UNIQUE
+    private const int PrimaryKeyViolation = 1555; // SQLITE_CONSTRAINT_PRIMARYKEY
 
-    private readonly ContactIdSequence _ids = new();
     private readonly TimeProvider _time;
     private readonly SqliteCommand _insert;
     private readonly SqliteCommand _update;
     private readonly SqliteCommand _delete;
+    private readonly SqliteCommand _get;
 
     public ContactWriter(SqliteConnection connection, TimeProvider time)
     {
@@ -34,26 +35,27 @@ internal sealed class ContactWriter : IDisposable
             """,
             "$id", "$name", "$email", "$phone", "$company", "$agent", "$now", "$emailKey", "$phoneKey", "$notes");
         _delete = connection.Prepare("DELETE FROM contacts WHERE id = $id", "$id");
+        _get = connection.Prepare($"SELECT {ContactReader.Json} FROM contacts WHERE id = $id", "$id");
     }
 
     /// <summary>A time as the tables have it.</summary>
     public static string Timestamp(DateTimeOffset now) => now.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 
+    /// <summary>Adds a contact. One of this id is the same one, added before: whoever asked had lost the answer.</summary>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactExists"/>.</exception>
-    public (string Id, JsonBytes Contact) Insert(ContactFields fields)
+    public JsonBytes Insert(string id, ContactFields fields)
     {
-        var now = _time.GetUtcNow();
-        var id = _ids.Next(now);
-        var time = Timestamp(now);
+        var time = Timestamp(_time.GetUtcNow());
         try
         {
             Bind(_insert, id, fields, time).ExecuteNonQuery();
         }
-        catch (SqliteException e) when (e.SqliteExtendedErrorCode == UniqueViolation)
+        catch (SqliteException e) when (e.SqliteExtendedErrorCode is UniqueViolation or PrimaryKeyViolation)
         {
-            throw Exists(e);
+            using var row = _get.With(id).ExecuteReader();
+            return row.Read() ? new JsonBytes(row.GetFieldValue<byte[]>(0)) : throw Exists(e);
         }
-        return (id, new JsonBytes(ContactJson.Write(id, fields, time)));
+        return new JsonBytes(ContactJson.Write(id, fields, time));
     }
 
     /// <summary>The contact as it is now; no text when there is none of this id.</summary>
@@ -79,6 +81,7 @@ internal sealed class ContactWriter : IDisposable
         _insert.Dispose();
         _update.Dispose();
         _delete.Dispose();
+        _get.Dispose();
     }
 
     private static SqliteCommand Bind(SqliteCommand command, string id, ContactFields fields, string time) => command.With(

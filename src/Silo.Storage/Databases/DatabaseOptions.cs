@@ -33,9 +33,17 @@ public sealed class DatabaseOptions
     [Range(typeof(TimeSpan), "00:00:01", "3650.00:00:00")]
     public TimeSpan ReplicaRetention { get; set; } = TimeSpan.FromDays(7);
 
-    /// <summary>How many databases a silo holds at once; each costs a Litestream process. Beyond, activations are refused.</summary>
+    /// <summary>How many databases a silo holds at once; each costs a Litestream process. Beyond, one that is idle is put away first.</summary>
     [Range(1, 100_000)]
     public int MaxActive { get; set; } = 1_000;
+
+    /// <summary>The used share of the machine's (or container's) memory from which on a silo puts an idle database away for each one that it opens.</summary>
+    [Range(0.1, 1.0)]
+    public double MaxMemoryUse { get; set; } = 0.9;
+
+    /// <summary>How long a database must have been idle to be put away for another one.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
+    public TimeSpan MinIdleToShed { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How many activations (lease, restore, open) a silo does at once; further ones wait.</summary>
     [Range(1, 1_000)]

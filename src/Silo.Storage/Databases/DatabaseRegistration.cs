@@ -19,6 +19,7 @@ public static class DatabaseRegistration
         services.AddOptions<LeaseOptions>().Bind(configuration.GetSection("Lease")).ValidateOnStart();
         services.AddSingleton<HeadStore>();
         services.AddSingleton<DataDirectoryLock>();
+        services.AddSingleton<KnownDeaths>();
         services.AddSingleton<ReplicaRetention>();
         services.AddSingleton<OrgDatabaseOpening>();
         return services;

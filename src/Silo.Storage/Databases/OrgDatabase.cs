@@ -90,14 +90,13 @@ public sealed partial class OrgDatabase : IAsyncDisposable
     public ValueTask<JsonBytes> CountAsync(CancellationToken cancellationToken) =>
         _readers.ReadAsync(0, static (reader, _) => reader.Count(), cancellationToken);
 
-    /// <summary>Adds a contact.</summary>
+    /// <summary>Adds a contact, unless it is there.</summary>
+    /// <param name="id">Its id, a new UUIDv7 (RFC 9562); the same when the call is repeated because its answer was lost.</param>
+    /// <param name="fields">The contact.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactExists"/>, or see <see cref="WriteAsync"/>.</exception>
-    public Task<CommittedContact> CreateAsync(ContactFields fields, CancellationToken cancellationToken) => WriteAsync(
-        contacts =>
-        {
-            var (id, contact) = contacts.Insert(fields);
-            return new CommittedContact(id, contact, 0);
-        }, cancellationToken);
+    public Task<CommittedContact> CreateAsync(string id, ContactFields fields, CancellationToken cancellationToken) => WriteAsync(
+        contacts => new CommittedContact(id, contacts.Insert(id, fields), 0), cancellationToken);
 
     /// <summary>Replaces a contact's fields.</summary>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactNotFound"/>, <see cref="OrganizationErrorCode.ContactExists"/>, or see <see cref="WriteAsync"/>.</exception>
@@ -105,9 +104,12 @@ public sealed partial class OrgDatabase : IAsyncDisposable
         contacts => contacts.Replace(id, fields) is { Utf8: not null } contact ? new CommittedContact(id, contact, 0) : throw NotFound(), cancellationToken);
 
     /// <summary>Removes a contact.</summary>
+    /// <param name="id">Which.</param>
+    /// <param name="isRepeated">The call is repeated because its answer was lost: one that is gone was removed by it.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactNotFound"/>, or see <see cref="WriteAsync"/>.</exception>
-    public Task<CommittedContact> DeleteAsync(string id, CancellationToken cancellationToken) => WriteAsync(
-        contacts => contacts.Delete(id) ? new CommittedContact(id, default, 0) : throw NotFound(), cancellationToken);
+    public Task<CommittedContact> DeleteAsync(string id, bool isRepeated, CancellationToken cancellationToken) => WriteAsync(
+        contacts => contacts.Delete(id) || isRepeated ? new CommittedContact(id, default, 0) : throw NotFound(), cancellationToken);
 
     /// <summary>Completes when the bucket holds a commit of this activation under the published generation.</summary>
     /// <exception cref="OrganizationException">

@@ -31,6 +31,7 @@ public sealed partial class OrgDatabaseOpening
     private readonly LitestreamRuntime _litestream;
     private readonly DatabaseOptions _options;
     private readonly DataDirectoryLock _directory;
+    private readonly KnownDeaths _deaths;
     private readonly ReplicaRetention _retention;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -40,13 +41,14 @@ public sealed partial class OrgDatabaseOpening
     /// <summary>Made once per silo.</summary>
     public OrgDatabaseOpening(
         BucketClient bucket, HeadStore heads, LitestreamRuntime litestream, IOptions<DatabaseOptions> options, DataDirectoryLock directory,
-        ReplicaRetention retention, TimeProvider time, ILoggerFactory loggers)
+        KnownDeaths deaths, ReplicaRetention retention, TimeProvider time, ILoggerFactory loggers)
     {
         _bucket = bucket;
         _heads = heads;
         _litestream = litestream;
         _options = options.Value;
         _directory = directory;
+        _deaths = deaths;
         _retention = retention;
         _time = time;
         _logger = loggers.CreateLogger("Silo.Storage.Replication");
@@ -139,7 +141,7 @@ public sealed partial class OrgDatabaseOpening
         }
         try
         {
-            var former = new FormerOwner(owner, IsLitestreamEnded, _heads.Options);
+            var former = new FormerOwner(owner, IsLitestreamEnded, _deaths, _heads.Options);
             return await OwnershipLease.AcquireAsync(organization, owner, _heads, InspectAsync, former.DrainOf, _loggers.CreateLogger("Silo.Storage.Lock"), cancellationToken);
         }
         finally

@@ -23,6 +23,13 @@ public sealed class LeaseOptions : IValidatableObject
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
     public TimeSpan DrainTime { get; set; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>
+    /// Whether a silo that its cluster has declared dead loses its organizations <see cref="DrainTime"/> later, and not only when their
+    /// leases end. What the bucket has is safe either way. A silo that is declared dead and lives (cut off from the others, and not from
+    /// its callers) can answer local writes until its next renewal that then do not count; with <c>false</c> it cannot.
+    /// </summary>
+    public bool TrustMembership { get; set; } = true;
+
     /// <summary>How often a silo looks for leases that dead owners left, and gives them back. Each look comes up to a fifth earlier.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan SweepInterval { get; set; } = TimeSpan.FromMinutes(10);

@@ -43,7 +43,8 @@ internal sealed class FloorDatabase : IDisposable
 
     public (string Id, JsonBytes Contact) Insert(ContactFields fields)
     {
-        lock (_writing) return _contacts.Insert(fields);
+        var id = Guid.CreateVersion7().ToString();
+        lock (_writing) return (id, _contacts.Insert(id, fields));
     }
 
     /// <summary>Adds many contacts in one transaction.</summary>
@@ -52,7 +53,7 @@ internal sealed class FloorDatabase : IDisposable
         lock (_writing)
         {
             _writer.Connection.Execute("BEGIN");
-            foreach (var fields in contacts) _contacts.Insert(fields);
+            foreach (var fields in contacts) _contacts.Insert(Guid.CreateVersion7().ToString(), fields);
             _writer.Connection.Execute("COMMIT");
         }
     }

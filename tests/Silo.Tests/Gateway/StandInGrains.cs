@@ -73,10 +73,10 @@ public sealed class StandInDatabaseGrain(StandIns standIns) : Grain, IOrgDatabas
         return new(JsonSerializer.SerializeToUtf8Bytes(new { count = _contacts.Count }));
     }
 
-    public async ValueTask<ContactWritten> CreateContact(ContactFields fields, Durability? durability, CancellationToken cancellationToken)
+    public async ValueTask<ContactWritten> CreateContact(string contactId, ContactFields fields, Durability? durability, CancellationToken cancellationToken)
     {
         await standIns.Meet(Organization);
-        return Put(Guid.CreateVersion7().ToString(), fields, durability);
+        return Put(contactId, fields, durability);
     }
 
     public async ValueTask<ContactWritten> ReplaceContact(string contactId, ContactFields fields, Durability? durability, CancellationToken cancellationToken)
@@ -85,7 +85,7 @@ public sealed class StandInDatabaseGrain(StandIns standIns) : Grain, IOrgDatabas
         return _contacts.ContainsKey(contactId) ? Put(contactId, fields, durability) : throw NotFound();
     }
 
-    public async ValueTask<ContactWritten> DeleteContact(string contactId, Durability? durability, CancellationToken cancellationToken)
+    public async ValueTask<ContactWritten> DeleteContact(string contactId, bool isRepeated, Durability? durability, CancellationToken cancellationToken)
     {
         await standIns.Meet(Organization);
         return _contacts.Remove(contactId) ? new(default, contactId, durability ?? Durability.Local) : throw NotFound();

@@ -1,4 +1,3 @@
-using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
@@ -86,12 +85,12 @@ public sealed class CatalogFailureTests : IDisposable
     [InlineData(11, CatalogFailure.Damaged)]
     [InlineData(13, CatalogFailure.Full)]
     [InlineData(10, CatalogFailure.Unreachable)]
-    public void From_SqliteError_IsTold(int code, CatalogFailure failure) =>
-        Assert.Equal(failure, CatalogException.From("read", "catalog.db", new SqliteException("x", code)).Failure);
+    public void FailureOf_SqliteError_IsTold(int code, CatalogFailure failure) =>
+        Assert.Equal(failure, SqliteDatabase.FailureOf(code));
 
     [Theory]
     [InlineData(null, "ConnectionStrings:Catalog")]
-    [InlineData("Host=127.0.0.1;Username=silo;Password=secret", "Only SQLite")]
+    [InlineData("Host=127.0.0.1;Username=silo;Pasword=secret", "no connection string of SQLite or PostgreSQL")]
     [InlineData("Data Source=:memory:", "a file by its path")]
     [InlineData("Cache=Shared", "a file by its path")]
     public void AddOrganizationCatalog_ConnectionThatIsNone_SaysWhatToSet(string? connection, string remedy)

@@ -35,7 +35,13 @@ public sealed class ContactStoreTests : IDisposable
     private static JsonElement Parse(JsonBytes json) => JsonDocument.Parse(json.Utf8!).RootElement;
 
     private string Add(string name, string? email = null, string? phone = null, string? company = null) =>
-        _writer.Insert(new ContactFields(name, email, phone, company)).Id;
+        Insert(new ContactFields(name, email, phone, company)).Id;
+
+    private (string Id, JsonBytes Contact) Insert(ContactFields fields)
+    {
+        var id = Guid.CreateVersion7().ToString();
+        return (id, _writer.Insert(id, fields));
+    }
 
     private (string[] Names, string? Next) Page(int limit, string? cursor = null, string? search = null)
     {
@@ -46,13 +52,25 @@ public sealed class ContactStoreTests : IDisposable
     [Fact]
     public void Insert_AllFields_AreReadBackAsTheyWereAnswered()
     {
-        var (id, answered) = _writer.Insert(new ContactFields("Ada \"A\" Löve 😀\n", "Ada@X.test", "+49 170", "Fjord & Co </script>", "line\r\n\ttab \u0001 \u2028", "agent-7"));
+        var (id, answered) = Insert(new ContactFields("Ada \"A\" Löve 😀\n", "Ada@X.test", "+49 170", "Fjord & Co </script>", "line\r\n\ttab \u0001 \u2028", "agent-7"));
         var (written, read) = (Parse(answered), Parse(_reader.Get(id)));
         Assert.Equal(9, read.EnumerateObject().Count());
         foreach (var property in read.EnumerateObject()) Assert.Equal(property.Value.GetString(), written.GetProperty(property.Name).GetString());
         Assert.Equal("Ada \"A\" Löve 😀\n", read.GetProperty("name").GetString());
         Assert.Equal("line\r\n\ttab \u0001 \u2028", read.GetProperty("notes").GetString());
         Assert.Equal("2026-11-23T20:00:00.123Z", read.GetProperty("createdAt").GetString());
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("ada@x.test")]
+    public void Insert_SameIdAgain_IsTheSameContactOnce(string? email)
+    {
+        var id = Guid.CreateVersion7().ToString();
+        var first = _writer.Insert(id, new ContactFields("Ada", email));
+        var again = _writer.Insert(id, new ContactFields("Ada", email));
+        Assert.Equal(Parse(first).GetProperty("createdAt").GetString(), Parse(again).GetProperty("createdAt").GetString());
+        Assert.Equal(["Ada"], Page(10).Names);
     }
 
     [Fact]

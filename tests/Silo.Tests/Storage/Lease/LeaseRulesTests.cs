@@ -49,7 +49,7 @@ public sealed class LeaseRulesTests
             Owner = new HeadOwner("cluster", silo, "then", folder),
             OperationId = "o",
         };
-        var former = new FormerOwner(Self, epoch => epoch == 3 && isLitestreamEnded, new LeaseOptions());
+        var former = new FormerOwner(Self, epoch => epoch == 3 && isLitestreamEnded, new KnownDeaths(Options.Create(new LeaseOptions()), TimeProvider.System), new LeaseOptions());
         Assert.Equal(drainSeconds, (int?)former.DrainOf(head)?.TotalSeconds);
     }
 

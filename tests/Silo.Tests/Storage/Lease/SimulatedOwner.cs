@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using Silo.Storage.Gcs;
 using Silo.Storage.Lease;
 
@@ -35,7 +36,7 @@ internal sealed class SimulatedOwner(LeaseSimulation world, int number, double s
     {
         if (_held is not null || _change is not null) return;
         _self = new HeadOwner("cluster", $"silo-{number}-{_life}", world.NewName("a"), $"folder-{number}");
-        Begin(LeaseIntent.Take, new LeaseClaim(_self, world.Options, new FormerOwner(_self, _ => false, world.Options).DrainOf, world.NewOperationId));
+        Begin(LeaseIntent.Take, new LeaseClaim(_self, world.Options, new FormerOwner(_self, _ => false, new KnownDeaths(Options.Create(world.Options), TimeProvider.System), world.Options).DrainOf, world.NewOperationId));
     }
 
     public void Publish(int mark)

@@ -49,7 +49,7 @@ public sealed class CheckpointTests(ITestOutputHelper output)
                     var name = $"{writes}-{new string((char)('a' + (writes % 26)), writes % 400)}";
                     var fields = new ContactFields(name[..Math.Min(200, name.Length)], $"{writes}@x.test", Notes: name);
                     if (writes % 5 == 3) rows[(await database.ReplaceAsync(rows.Keys.First(), fields, Token)).Id] = name;
-                    else if (writes % 5 == 4) rows.Remove((await database.DeleteAsync(rows.Keys.Last(), Token)).Id);
+                    else if (writes % 5 == 4) rows.Remove((await database.DeleteAsync(rows.Keys.Last(), isRepeated: false, Token)).Id);
                     else rows[(await database.CreateAsync(fields, Token)).Id] = name;
                 }
             }

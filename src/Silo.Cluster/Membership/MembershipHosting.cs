@@ -1,0 +1,61 @@
+using System.Net;
+using System.Net.Sockets;
+using Orleans.Configuration;
+using Silo.Cluster.Hosting;
+using Silo.Contracts.Hosting;
+
+namespace Silo.Cluster.Membership;
+
+/// <summary>Makes a silo a member of its cluster: where silos are listed, how they watch each other, and which grain is where.</summary>
+internal static class MembershipHosting
+{
+    /// <summary>Unanswered questions after which a silo suspects another one.</summary>
+    private const int MissedProbes = 3;
+
+    public static void AddMembership(this ISiloBuilder silo, ClusteringOptions clustering)
+    {
+        var siloPort = clustering.SiloPort == 0 ? FreePort() : clustering.SiloPort;
+        var gatewayPort = clustering.GatewayPort == 0 ? FreePort() : clustering.GatewayPort;
+        if (ClusterDatabase.Of(clustering.Provider, clustering.Connection) is { } database)
+        {
+            silo.Configure<ClusterOptions>(options => options.ServiceId = options.ClusterId = clustering.ClusterId);
+            silo.UseAdoNetClustering(options => (options.Invariant, options.ConnectionString) = (database.Invariant, database.ConnectionString));
+            silo.AddEndpoints(clustering, siloPort, gatewayPort);
+        }
+        else
+        {
+            silo.UseLocalhostClustering(siloPort, gatewayPort, serviceId: clustering.ClusterId, clusterId: clustering.ClusterId);
+        }
+        if (clustering.Kubernetes) silo.UseKubernetesHosting();
+
+        silo.Configure<ClusterMembershipOptions>(options =>
+        {
+            options.ProbeTimeout = clustering.ProbeInterval;
+            options.MaxProbeTimeout = clustering.ProbeInterval * 2;
+            options.NumMissedProbesLimit = MissedProbes;
+            options.TableRefreshTimeout = TimeSpan.FromSeconds(15);
+        });
+        // The strongest that Orleans has: the others let a silo start an organization that another one is still putting away. Who was
+        // killed or evicted keeps its registrations for this long after the time of its death, so that a frozen one has noticed before.
+        silo.AddDistributedGrainDirectory();
+        silo.Configure<GrainDirectoryOptions>(options => options.RangeLeaseDuration = clustering.ProbeInterval * 2 * MissedProbes);
+    }
+
+    private static void AddEndpoints(this ISiloBuilder silo, ClusteringOptions clustering, int siloPort, int gatewayPort)
+    {
+        if (clustering.AdvertisedAddress is null && clustering.Provider == ClusteringProvider.Postgres)
+        {
+            silo.ConfigureEndpoints(siloPort, gatewayPort, listenOnAnyHostAddress: true);
+            return;
+        }
+        var address = IPAddress.Parse(clustering.AdvertisedAddress ?? "127.0.0.1");
+        silo.ConfigureEndpoints(address, siloPort, gatewayPort, listenOnAnyHostAddress: !IPAddress.IsLoopback(address));
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

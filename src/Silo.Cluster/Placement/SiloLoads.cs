@@ -1,0 +1,76 @@
+using System.Collections.Concurrent;
+using Silo.Cluster.Databases;
+
+namespace Silo.Cluster.Placement;
+
+/// <summary>
+/// What every silo carries, asked of each once a second, with what was placed since. A silo that does not answer keeps what it said
+/// last: who is gone is the membership's to say.
+/// </summary>
+internal sealed partial class SiloLoads(SiloDatabasesClient silos, ISiloStatusOracle membership, TimeProvider time, ILogger<SiloLoads> logger) : BackgroundService
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentDictionary<SiloAddress, Entry> _loads = new();
+
+    private sealed class Entry
+    {
+        private long _placed;
+
+        public SiloLoad? Load { get; private set; }
+
+        public double Cost => Load?.With((int)Interlocked.Read(ref _placed)).Cost ?? 0;
+
+        public void Said(SiloLoad load)
+        {
+            Load = load;
+            Interlocked.Exchange(ref _placed, 0);
+        }
+
+        public void Placed() => Interlocked.Increment(ref _placed);
+    }
+
+    /// <summary>The silo that an organization costs least on, and counts it there.</summary>
+    public SiloAddress Place(ReadOnlySpan<SiloAddress> candidates)
+    {
+        // From anywhere on, so that silos that cost the same share what comes.
+        var start = Random.Shared.Next(candidates.Length);
+        var (best, cost) = (candidates[start], CostOf(candidates[start]));
+        for (var i = 1; i < candidates.Length; i++)
+        {
+            var candidate = candidates[(start + i) % candidates.Length];
+            if (CostOf(candidate) is var other && other < cost) (best, cost) = (candidate, other);
+        }
+        _loads.GetOrAdd(best, _ => new Entry()).Placed();
+        return best;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            var active = membership.GetActiveSilos();
+            foreach (var gone in _loads.Keys.Except(active)) _loads.TryRemove(gone, out _);
+            await Task.WhenAll(active.Select(silo => AskAsync(silo, stoppingToken)));
+            await Task.Delay(Interval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private double CostOf(SiloAddress silo) => _loads.TryGetValue(silo, out var entry) ? entry.Cost : 0;
+
+    private async Task AskAsync(SiloAddress silo, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var load = await silos.On(silo).Load().WaitAsync(Interval, time, cancellationToken);
+            _loads.GetOrAdd(silo, _ => new Entry()).Said(load);
+        }
+        catch (Exception e) when (e is TimeoutException or OrleansException or OperationCanceledException)
+        {
+            if (!cancellationToken.IsCancellationRequested) LogNoAnswer(silo, e.Message);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Silo {Silo} did not say what it carries: {Problem}")]
+    private partial void LogNoAnswer(SiloAddress silo, string problem);
+}

@@ -1,0 +1,110 @@
+using System.Globalization;
+
+namespace Silo.SystemTests;
+
+/// <summary>Three silos behind two gateways: they come together, share the work, and one after the other may leave, die or freeze.</summary>
+public sealed class ClusterTests
+{
+    private static readonly string[] Organizations = [.. Enumerable.Range(1, 12).Select(number => string.Create(CultureInfo.InvariantCulture, $"org-{number}"))];
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Silos_StartedAtOnceOnAnEmptyDatabase_ShareTheOrganizations(bool onPostgres)
+    {
+        await using var cluster = await SiloCluster.StartAsync(onPostgres, silos: 3, gateways: 2);
+        await cluster.CreateOrganizationsAsync(Organizations);
+        foreach (var organization in Organizations)
+        {
+            (await cluster.Member(organization).AddContactAsync("Ada")).Is(201);
+            Assert.Equal(["Ada"], await cluster.Member(organization, gateway: 1).NamesAsync());
+        }
+        var places = await cluster.PlacesAsync();
+        Assert.Equal([0, 1, 2], places.Keys.Order());
+        Assert.All(places.Values, organizations => Assert.InRange(organizations.Count, 2, 6));
+
+        // A new one takes its share of what comes next, and nothing moves for it.
+        await cluster.StartSiloAsync(3);
+        string[] more = [.. Enumerable.Range(13, 6).Select(number => string.Create(CultureInfo.InvariantCulture, $"org-{number}"))];
+        await cluster.CreateOrganizationsAsync(more);
+        foreach (var organization in more) (await cluster.Member(organization, gateway: 1).AddContactAsync("Ada")).Is(201);
+        var after = await cluster.PlacesAsync();
+        Assert.True(after[3].Count >= 2, $"The new silo has {after[3].Count} of the 6 that came after it.");
+        foreach (var (silo, organizations) in places) Assert.Empty(organizations.Except(after[silo]));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Silos_RestartedOneAfterTheOther_AreMissedByNobody(bool onPostgres)
+    {
+        await using var cluster = await SiloCluster.StartAsync(onPostgres, silos: 3, gateways: 2);
+        await cluster.CreateOrganizationsAsync(Organizations);
+        await using var load = ClusterLoad.Start(cluster, Organizations);
+        await load.UntilWrittenAsync(Organizations, 5);
+        for (var silo = 0; silo < 3; silo++)
+        {
+            Assert.Equal(0, await cluster.Silos[silo].TerminateAsync());
+            Assert.DoesNotContain("not proven", cluster.Silos[silo].Output, StringComparison.Ordinal);
+            await cluster.StartSiloAsync(silo);
+            await load.UntilWrittenAsync(Organizations, 5);
+        }
+        await load.CheckAsync();
+        Assert.Empty(load.Failures);
+    }
+
+    [Fact]
+    public async Task Silo_Killed_ItsOrganizationsGoOnElsewhereAndTheOthersDoNotNotice()
+    {
+        await using var cluster = await SiloCluster.StartAsync(onPostgres: true, silos: 3, gateways: 2);
+        await cluster.CreateOrganizationsAsync(Organizations);
+        await using var load = ClusterLoad.Start(cluster, Organizations, durability: "replicated");
+        await load.UntilWrittenAsync(Organizations, 3);
+        var places = await cluster.PlacesAsync();
+        var (dead, its) = places.First();
+        await cluster.Silos[dead].KillAsync();
+        var killed = load.Now;
+        await load.UntilWrittenAsync(Organizations, 3);
+        await load.CheckAsync();
+
+        var back = its.Max(organization => load.Of(organization).First(request => request is { IsWrite: true, Status: 201 } && request.Begun + request.Took > killed).Took
+            + load.Of(organization).First(request => request is { IsWrite: true, Status: 201 } && request.Begun + request.Took > killed).Begun - killed);
+        TestContext.Current.TestOutputHelper?.WriteLine($"all {its.Count} of the dead silo are written to again after {back.TotalSeconds:0.0} s");
+        Assert.Empty(load.Failures.Where(request => !its.Contains(request.Organization)));
+    }
+
+    [Fact]
+    public async Task Silo_FrozenUntilItIsDeclaredDead_EndsWhenItWakesAndHasChangedNothing()
+    {
+        await using var cluster = await SiloCluster.StartAsync(onPostgres: false, silos: 3, gateways: 2);
+        await cluster.CreateOrganizationsAsync(Organizations);
+        await using var load = ClusterLoad.Start(cluster, Organizations, durability: "replicated");
+        await load.UntilWrittenAsync(Organizations, 3);
+        var (frozen, its) = (await cluster.PlacesAsync()).First();
+        await new[] { cluster.Silos[frozen].Identity }.FreezeAsync();
+        await load.UntilWrittenAsync(its, 3);
+        new[] { cluster.Silos[frozen].Identity }.Thaw();
+        Assert.NotEqual(0, await cluster.Silos[frozen].ExitAsync());
+        await load.UntilWrittenAsync(Organizations, 3);
+        await load.CheckAsync();
+    }
+
+    [Fact]
+    public async Task Postgres_Away_RunningDatabasesServeOnAndOthersComeWithIt()
+    {
+        await using var cluster = await SiloCluster.StartAsync(onPostgres: true, silos: 2, gateways: 1);
+        await cluster.CreateOrganizationsAsync([.. Organizations, "asleep"]);
+        await using var load = ClusterLoad.Start(cluster, Organizations);
+        await load.UntilWrittenAsync(Organizations, 3);
+
+        await cluster.Postgres.StopAsync();
+        (await cluster.Member("asleep").GetAsync("/api/contacts")).Refuses(503, "database_unavailable");
+        (await cluster.Gateways[0].With(null).GetAsync("/health/ready")).Is(503);
+        await load.UntilWrittenAsync(Organizations, 20);
+
+        await cluster.Postgres.StartAsync();
+        await Eventually.GetAsync(async () => (await cluster.Member("asleep").GetAsync("/api/contacts")).Status == 200 ? "yes" : null, "the other is served");
+        await load.CheckAsync();
+        Assert.Empty(load.Failures);
+    }
+}
