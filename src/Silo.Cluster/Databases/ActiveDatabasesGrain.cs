@@ -7,7 +7,7 @@ namespace Silo.Cluster.Databases;
 
 /// <summary>Asks every silo what it holds. A silo that does not answer is left out and logged: a list with a gap beats none.</summary>
 [StatelessWorker(1), GrainType("active-databases")]
-internal sealed partial class ActiveDatabasesGrain(SiloDatabasesClient silos, ILogger<ActiveDatabasesGrain> logger) : Grain, IActiveDatabasesGrain
+internal sealed partial class ActiveDatabasesGrain(SiloDatabasesClient silos, ISiloStatusOracle membership, ILogger<ActiveDatabasesGrain> logger) : Grain, IActiveDatabasesGrain
 {
     private static readonly TimeSpan SiloTimeout = TimeSpan.FromSeconds(5);
 
@@ -33,6 +33,10 @@ internal sealed partial class ActiveDatabasesGrain(SiloDatabasesClient silos, IL
         return true;
     }
 
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<string>> DeadSilos(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<string>>(
+        [.. membership.GetApproximateSiloStatuses(onlyActive: false).Where(silo => silo.Value == SiloStatus.Dead).Select(silo => silo.Key.ToString())]);
+
     private async Task DeactivateAsync(OrganizationId organization)
     {
         try
@@ -48,8 +52,8 @@ internal sealed partial class ActiveDatabasesGrain(SiloDatabasesClient silos, IL
 
     private async Task<IReadOnlyList<T>> AskAllAsync<T>(Func<ISiloDatabases, Task<T>> ask, CancellationToken cancellationToken)
     {
-        var hosts = await GrainFactory.GetGrain<IManagementGrain>(0).GetHosts(onlyActive: true, cancellationToken);
-        var answers = await Task.WhenAll(hosts.Keys.Select(host => AskAsync(host, ask, cancellationToken)));
+        // What this silo knows, and not the membership's table: that may be out of reach while everything serves.
+        var answers = await Task.WhenAll(membership.GetActiveSilos().Select(host => AskAsync(host, ask, cancellationToken)));
         return [.. answers.Where(answer => answer.Answered).Select(answer => answer.Value!)];
     }
 

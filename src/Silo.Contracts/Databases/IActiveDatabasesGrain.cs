@@ -15,4 +15,8 @@ public interface IActiveDatabasesGrain : IGrainWithIntegerKey
     /// <summary>Begins to put one away; false when it is not active.</summary>
     [Alias("deactivate")]
     Task<bool> Deactivate(OrganizationId organization, CancellationToken cancellationToken);
+
+    /// <summary>The addresses of silos that have left the cluster, in order or not, as far as it still knows of them.</summary>
+    [Alias("dead-silos")]
+    Task<IReadOnlyList<string>> DeadSilos(CancellationToken cancellationToken);
 }

@@ -216,6 +216,8 @@ public sealed class StandInLocksGrain(StandIns standIns) : Grain, ILocksGrain
 
 public sealed class StandInActiveDatabasesGrain(StandIns standIns) : Grain, IActiveDatabasesGrain
 {
+    public Task<IReadOnlyList<string>> DeadSilos(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<string>>([]);
+
     public Task<IReadOnlyList<DatabaseStatus>> List(CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<DatabaseStatus>>([.. standIns.Active.Values]);
 
