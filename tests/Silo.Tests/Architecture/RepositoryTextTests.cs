@@ -23,6 +23,12 @@ public sealed partial class RepositoryTextTests
         ("https" + "://www.rfc-editor.org/", ""),
         ("https" + "://storage.googleapis.com", "src/Silo.Storage/Gcs/"),
         ("https" + "://www.googleapis.com/auth/", "src/Silo.Storage/Gcs/"),
+        // Names that only the network of docker-compose.yml or of a Kubernetes cluster knows.
+        ("http" + "://gcs:4443", ""),
+        ("http" + "://collector:4317", "docker-compose.yml"),
+        ("http" + "://collector.observability:4317", "deploy/kubernetes/"),
+        ("http" + "://prometheus:9090", "config/grafana/"),
+        ("http" + "://tempo:3200", "config/grafana/"),
     ];
 
     // A test that waits for time to pass is slow or wrong. Each file here says why it must.
@@ -100,8 +106,8 @@ public sealed partial class RepositoryTextTests
     [GeneratedRegex(@"https?://[\w\[][^\s""'`<>()\\]*")]
     private static partial Regex Address();
 
-    // Names under .example, .invalid and .test can never be anyone's (RFC 2606).
-    [GeneratedRegex(@"^https?://(127\.\d+\.\d+\.\d+|localhost|\[::1\]|[\w.-]+\.(example|invalid|test))(?![\w.-])")]
+    // Names under .example, .invalid and .test can never be anyone's (RFC 2606); 0.0.0.0 is where to listen, and nobody to talk to.
+    [GeneratedRegex(@"^https?://(0\.0\.0\.0|127\.\d+\.\d+\.\d+|localhost|\[::1\]|[\w.-]+\.(example|invalid|test))(?![\w.-])")]
     private static partial Regex Loopback();
 
     [GeneratedRegex(@"(?<![\w.-])((25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.-])")]
