@@ -17,6 +17,7 @@ pkill procps
 setsid util-linux
 faketime faketime
 pg_lsclusters postgresql
+caddy caddy
 '
 # Fast tests first: what they find makes the rest not worth waiting for.
 projects='Silo.Tests Silo.SystemTests'
