@@ -104,7 +104,15 @@ public sealed class ProxyTests : IAsyncLifetime
         var said = new ConcurrentQueue<string?>();
         caddy.ErrorDataReceived += (_, line) => said.Enqueue(line.Data);
         caddy.BeginErrorReadLine();
-        await Eventually.IsAsync(() => caddy.HasExited || Listens(port), "Caddy serves");
+        try
+        {
+            await Eventually.IsAsync(() => caddy.HasExited || Listens(port), "Caddy serves");
+        }
+        catch
+        {
+            caddy.Kill(entireProcessTree: true);
+            throw;
+        }
         if (!caddy.HasExited) return caddy;
         await caddy.WaitForExitAsync(Cancellation);
         Assert.Contains("address already in use", string.Join('\n', said), StringComparison.Ordinal);
