@@ -18,7 +18,7 @@ namespace Silo.Cluster.Hosting;
 public static class SiloHosting
 {
     /// <summary>What a silo needs beyond the last upload of its databases to stop in order.</summary>
-    private static readonly TimeSpan StopMargin = TimeSpan.FromSeconds(30);
+    internal static readonly TimeSpan StopMargin = TimeSpan.FromSeconds(30);
 
     // Under every other source, so that any setting wins.
     private static readonly Dictionary<string, string?> LogLevels = new()
@@ -51,6 +51,9 @@ public static class SiloHosting
         builder.Services.AddImportIntake(configuration);
 
         var clustering = builder.Services.AddClustering(configuration);
+        builder.Services.AddSingleton<IValidateOptions<ShutdownOptions>, ShutdownRules>();
+        builder.Services.AddOptions<ShutdownOptions>().Bind(configuration.GetSection("Shutdown")).ValidateOnStart();
+        builder.Services.AddOptions<HostOptions>().Configure<IOptions<ShutdownOptions>>((host, shutdown) => host.ShutdownTimeout = shutdown.Value.Timeout);
         builder.Services.AddSingleton<ActiveDatabases>();
         builder.Services.AddSingleton<SiloDatabasesClient>();
         builder.Services.AddSingleton<SiloResources>();
@@ -101,6 +104,5 @@ public static class SiloHosting
             options.ActivationTimeout = databases.ActivationTimeout + StopMargin;
             options.DeactivationTimeout = databases.FlushTimeout + StopMargin;
         });
-        silo.Configure<HostOptions>(options => options.ShutdownTimeout = databases.FlushTimeout + StopMargin + StopMargin);
     }
 }

@@ -35,6 +35,7 @@ internal static partial class ContainerSettings
         ["Imports"] = [typeof(ImportsOptions)],
         ["Lease"] = [typeof(LeaseOptions)],
         ["Litestream"] = [typeof(LitestreamOptions)],
+        ["Shutdown"] = [typeof(Silo.Cluster.Hosting.ShutdownOptions)],
     };
 
     private static readonly Dictionary<string, string> OtherNames = new()
@@ -46,10 +47,6 @@ internal static partial class ContainerSettings
     // Read by .NET, by OpenTelemetry and by Microsoft.Orleans.Hosting.Kubernetes.
     private static readonly string[] Foreign =
         ["DOTNET_GCHeapHardLimitPercent", "OTEL_EXPORTER_OTLP_ENDPOINT", "POD_IP", "POD_NAME", "POD_NAMESPACE", "ORLEANS_CLUSTER_ID", "ORLEANS_SERVICE_ID"];
-
-    // Of the clustering that is being built; a line goes as soon as its option is there.
-    private static readonly string[] ToCome =
-        ["Clustering__AdvertisedAddress", "Clustering__Kubernetes", "Clustering__Provider", "Shutdown__Timeout"];
 
     /// <summary>What is wrong with a variable; null if nothing is.</summary>
     public static string? Problem(string name, string? value)
@@ -64,9 +61,9 @@ internal static partial class ContainerSettings
         var options = key.Length == 2
             ? Sections.GetValueOrDefault(key[0], []).Select(type => type.GetProperty(key[1])).OfType<PropertyInfo>().ToList()
             : [];
-        if (options.Count == 0) return ToCome.Contains(name) ? null : $"{name}: there is no such setting";
-        // What is not known here, or not yet.
-        if (value is null || value.Contains("${", StringComparison.Ordinal) || ToCome.Contains(name)) return null;
+        if (options.Count == 0) return $"{name}: there is no such setting";
+        // What is not known here.
+        if (value is null || value.Contains("${", StringComparison.Ordinal)) return null;
         return options.Select(option => Refusal(name, option, value)).FirstOrDefault(refusal => refusal is not null);
     }
 
