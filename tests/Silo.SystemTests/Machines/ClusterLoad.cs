@@ -53,6 +53,8 @@ internal sealed class ClusterLoad : IAsyncDisposable
         await StopAsync();
         foreach (var ledger in _ledgers) await ledger.CheckAsync(_cluster.Member(ledger.Organization));
         var all = _ledgers.SelectMany(ledger => Of(ledger.Organization)).ToList();
+        foreach (var slow in all.Where(request => request.Took > TimeSpan.FromSeconds(1)).OrderBy(request => request.Begun).Take(100))
+            TestContext.Current.TestOutputHelper?.WriteLine($"slow: {slow.Organization} {(slow.IsWrite ? "write" : "read")} at {slow.Begun.TotalSeconds:0.0} s took {slow.Took.TotalSeconds:0.0} s: {slow.Status}");
         TestContext.Current.TestOutputHelper?.WriteLine(
             $"{all.Count} requests, {all.Count(request => request.Status is not (200 or 201))} failed; took p50 {Percentile(all, 0.5):0} ms, p99 {Percentile(all, 0.99):0} ms, at most {Percentile(all, 1):0} ms");
     }
