@@ -31,6 +31,15 @@ internal sealed class BenchmarkRun : IDisposable
     /// <summary>Where progress is told: standard error, so that the table can be redirected.</summary>
     public IAnsiConsole Log { get; }
 
+    /// <summary>Where everything of the run is.</summary>
+    public string Folder => _folder.FullName;
+
+    /// <summary>Environment variables of the servers.</summary>
+    public IEnumerable<KeyValuePair<string, string>> Environment =>
+        from setting in Settings.Environment
+        let parts = setting.Split('=', 2)
+        select KeyValuePair.Create(parts[0], parts.Length == 2 ? parts[1] : "");
+
     /// <summary>What has been seeded into the folder.</summary>
     public string SeededFile => Path.Combine(_folder.FullName, "seeded.json");
 
@@ -52,7 +61,7 @@ internal sealed class BenchmarkRun : IDisposable
                 "--Auth:SigningKey=" + Tokens.SigningKey, "--Database:IdleTimeout=01:00:00", "--Logging:LogLevel:Default=Warning",
                 .. Settings.HostSettings.Concat(settings).Select(setting => "--" + setting),
             ],
-            Environment(), cancellationToken);
+            Environment, cancellationToken);
         try
         {
             using var calls = new OperatorCalls(silo, Tokens);
@@ -68,7 +77,7 @@ internal sealed class BenchmarkRun : IDisposable
 
     /// <summary>Starts the floor.</summary>
     public Task<ServedProcess> StartFloorAsync(CancellationToken cancellationToken) => ServedProcess.StartAsync(
-        "floor", "Silo.Benchmarks", ["floor", "--data", FloorFolder, "--port", "0", "--Auth:SigningKey=" + Tokens.SigningKey], Environment(), cancellationToken);
+        "floor", "Silo.Benchmarks", ["floor", "--data", FloorFolder, "--port", "0", "--Auth:SigningKey=" + Tokens.SigningKey], Environment, cancellationToken);
 
     /// <summary>Tells what happens.</summary>
     public void Say(string text) => Log.MarkupLineInterpolated($"[grey]{text}[/]");
@@ -77,9 +86,4 @@ internal sealed class BenchmarkRun : IDisposable
     {
         if (Settings.Data is null) _folder.Delete(recursive: true);
     }
-
-    private IEnumerable<KeyValuePair<string, string>> Environment() =>
-        from setting in Settings.Environment
-        let parts = setting.Split('=', 2)
-        select KeyValuePair.Create(parts[0], parts.Length == 2 ? parts[1] : "");
 }

@@ -6,8 +6,8 @@ using Silo.Benchmarks.Scenarios;
 using Silo.Contracts.Hosting;
 using Spectre.Console;
 
-var what = new Argument<string>("what") { Description = "Which benchmark: cold, warm, memory, replicated, checkpoint, import, or all of them.", DefaultValueFactory = _ => "all" };
-what.AcceptOnlyFromAmong("cold", "warm", "memory", "replicated", "checkpoint", "import", "all");
+var what = new Argument<string>("what") { Description = "Which benchmark: cold, warm, memory, replicated, checkpoint, import, hop, cluster, or all of them.", DefaultValueFactory = _ => "all" };
+what.AcceptOnlyFromAmong("cold", "warm", "memory", "replicated", "checkpoint", "import", "hop", "cluster", "all");
 var defaults = new BenchmarkSettings();
 var organizations = new Option<int?>("--organizations") { Description = "Organizations; by default 20 cold, 100 warm, 300 for memory." };
 var contacts = Number("--contacts", "Contacts of each organization.", defaults.Contacts);
@@ -51,6 +51,8 @@ root.SetAction(async (arguments, cancellationToken) =>
         if (asked is "replicated" or "all") await new ReplicatedWrites(run).RunAsync(cancellationToken);
         if (asked is "checkpoint" or "all") await new CheckpointHolds(run).RunAsync(cancellationToken);
         if (asked is "import" or "all") await new BulkImports(run).RunAsync(cancellationToken);
+        if (asked is "hop" or "all") await new GatewayHop(run).RunAsync(cancellationToken);
+        if (asked is "cluster" or "all") await new ClusterCosts(run).RunAsync(cancellationToken);
         return 0;
     }
     catch (Exception e) when (e is BenchmarkException or OperationCanceledException or IOException or TimeoutException or HttpRequestException)

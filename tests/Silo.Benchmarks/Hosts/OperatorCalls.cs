@@ -44,6 +44,21 @@ internal sealed class OperatorCalls : IDisposable
         await WaitAsync($"{id} to be put away", async () => await StatusAsync(id, cancellationToken) is null, cancellationToken);
     }
 
+    /// <summary>Waits until a gateway has its cluster.</summary>
+    public Task WaitReadyAsync(CancellationToken cancellationToken) => WaitAsync("the cluster", async () =>
+    {
+        using var answer = await SendAsync(HttpMethod.Get, "/health/ready", _tokens.Admin, null, cancellationToken);
+        return answer.IsSuccessStatusCode;
+    }, cancellationToken);
+
+    /// <summary>How far the bucket is behind each active database, in seconds.</summary>
+    public async Task<List<double>> LagSecondsAsync(CancellationToken cancellationToken)
+    {
+        using var answer = await SendAsync(HttpMethod.Get, "/api/admin/databases", _tokens.Admin, null, cancellationToken);
+        var active = (await Check(answer).Content.ReadFromJsonAsync<JsonElement>(cancellationToken)).GetProperty("items").EnumerateArray();
+        return [.. active.Select(status => status.GetProperty("replicationLagSeconds").GetDouble())];
+    }
+
     /// <summary>Puts every active database away: after a crash, a silo opens those whose files it finds.</summary>
     public async Task DeactivateAllAsync(CancellationToken cancellationToken)
     {

@@ -37,7 +37,7 @@ internal sealed class ServedProcess : IAsyncDisposable
 
     public int Pid => _process.Id;
 
-    /// <summary>Where it serves.</summary>
+    /// <summary>Where it serves HTTP; a silo alone does not.</summary>
     public Uri Url { get; private set; } = null!;
 
     /// <summary>Where its bucket emulator serves; null for the floor.</summary>
@@ -106,7 +106,7 @@ internal sealed class ServedProcess : IAsyncDisposable
             await timer.WaitForNextTickAsync(cancellationToken);
         }
         using var ready = JsonDocument.Parse(await File.ReadAllBytesAsync(file, cancellationToken));
-        Url = new Uri(ready.RootElement.GetProperty("url").GetString()!);
+        if (ready.RootElement.TryGetProperty("url", out var url) && url.GetString() is { } served) Url = new Uri(served);
         if (ready.RootElement.TryGetProperty("bucketUrl", out var bucket) && bucket.GetString() is { } address) BucketUrl = new Uri(address);
     }
 

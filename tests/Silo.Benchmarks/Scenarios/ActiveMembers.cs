@@ -31,17 +31,20 @@ internal sealed class ActiveMembers(ServedProcess server, BenchmarkRun run)
     }, cancellationToken);
 
     /// <summary>Adds a contact a second in each of the first organizations, evenly over the second.</summary>
-    public async Task<Latencies> WriteEachSecondAsync(int count, TimeSpan duration, CancellationToken cancellationToken)
+    public Task<Latencies> WriteEachSecondAsync(int count, TimeSpan duration, CancellationToken cancellationToken) => WriteInTurnAsync(count, count, duration, cancellationToken);
+
+    /// <summary>Adds so many contacts a second, in each of the first organizations in turn.</summary>
+    public async Task<Latencies> WriteInTurnAsync(int count, double perSecond, TimeSpan duration, CancellationToken cancellationToken)
     {
         using var connection = new LoadConnection(server.Url);
-        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1.0 / count), TimeProvider.System);
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1.0 / perSecond), TimeProvider.System);
         var milliseconds = new List<double>();
         var begun = TimeProvider.System.GetTimestamp();
         while (TimeProvider.System.GetElapsedTime(begun) < duration)
         {
             await timer.WaitForNextTickAsync(cancellationToken);
             // The timer skips what it is late for; the pace is kept by how many are due.
-            var due = TimeProvider.System.GetElapsedTime(begun).TotalSeconds * count;
+            var due = TimeProvider.System.GetElapsedTime(begun).TotalSeconds * perSecond;
             while (milliseconds.Count < due) milliseconds.Add(Exchange(connection, Insert(SeedPlan.Organization(milliseconds.Count % count))));
         }
         return new Latencies(milliseconds);
