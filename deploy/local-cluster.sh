@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A cluster of plain processes on this machine: silos, gateways, a bucket emulator, and SQLite or PostgreSQL to find each other.
 #
-#   deploy/local-cluster.sh up [--silos 3] [--gateways 2] [--postgres]   builds and starts it; ports are chosen by the system
+#   deploy/local-cluster.sh up [--silos 3] [--gateways 2] [--postgres] [--no-build]
+#                                                                        builds and starts it; ports are chosen by the system
 #   deploy/local-cluster.sh status                                       every process: number, pid, address, memory
 #   deploy/local-cluster.sh kill N                                       kill -9 of silo N
 #   deploy/local-cluster.sh stop N                                       SIGTERM of silo N: it puts its databases away and leaves
@@ -132,13 +133,14 @@ token() {
 names() { ls "$data/run" 2>/dev/null | sed -n 's/\.pid$//p' | sort -V; }
 
 up() {
-  local silos=3 gateways=2 provider i name url
+  local silos=3 gateways=2 build=yes provider i name url
   provider=$(saved provider sqlite)
   while (($#)); do
     case $1 in
       --silos) silos=${2:?} && shift 2 ;;
       --gateways) gateways=${2:?} && shift 2 ;;
       --postgres) provider=postgres && shift ;;
+      --no-build) build='' && shift ;;
       *) die "Unknown option $1; see the head of ${BASH_SOURCE[0]}." ;;
     esac
   done
@@ -148,9 +150,10 @@ up() {
   mkdir -p "$data/logs" "$data/run"
   save provider "$provider"
   [[ -f $data/signing-key ]] || (umask 077 && node -e 'console.log(require("crypto").randomBytes(32).toString("base64"))' >"$data/signing-key")
-  echo 'Building ...'
+  [[ -z $build ]] || echo 'Building ...'
   for name in Silo.GcsEmulator Silo.Cluster Silo.Gateway; do
-    dotnet build "src/$name" -c "$configuration" -v quiet -nologo || die 'The build failed.'
+    [[ -z $build ]] || dotnet build "src/$name" -c "$configuration" -v quiet -nologo -clp:NoSummary || die 'The build failed.'
+    [[ -x $(program "$name") ]] || die "$(program "$name") is missing: leave out --no-build."
   done
   start_bucket
   [[ $provider != postgres ]] || start_postgres
@@ -217,6 +220,7 @@ ends() {
 
 down() {
   local name
+  [[ -n $(names) ]] || die "Nothing was started with the data folder $data."
   # Gateways first, so that nobody asks any more; the bucket last, because what is put away goes there.
   for name in $(names | grep gateway) $(names | grep silo); do
     is_running "$name" && kill -TERM "$(<"$data/run/$name.pid")"
