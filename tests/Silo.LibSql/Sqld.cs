@@ -43,6 +43,9 @@ internal sealed class Sqld : IAsyncDisposable
     /// <summary>The address of the database that is there without any namespace.</summary>
     public Uri DefaultUrl => new(string.Create(CultureInfo.InvariantCulture, $"http://localhost:{_port}"));
 
+    /// <summary>Where its operators' requests go.</summary>
+    public Uri AdminUrl => new(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{_adminPort}"));
+
     /// <summary>The last lines that it wrote.</summary>
     public string Said => string.Join('\n', _said);
 
@@ -78,8 +81,7 @@ internal sealed class Sqld : IAsyncDisposable
     /// <returns>Its address.</returns>
     public async Task<Uri> CreateAsync(string @namespace, CancellationToken cancellationToken)
     {
-        var admin = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{_adminPort}/v1/namespaces/{@namespace}/create");
-        using var answer = await _http.PostAsJsonAsync(admin, new JsonObject(), cancellationToken);
+        using var answer = await _http.PostAsJsonAsync(new Uri(AdminUrl, $"/v1/namespaces/{@namespace}/create"), new JsonObject(), cancellationToken);
         answer.EnsureSuccessStatusCode();
         return UrlOf(@namespace);
     }
