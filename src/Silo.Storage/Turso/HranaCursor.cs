@@ -6,7 +6,7 @@ namespace Silo.Storage.Turso;
 
 /// <summary>
 /// The answer to a cursor, read line by line: no more of it is in memory than a row and a buffer, and the server waits when nobody reads.
-/// An answer that ends without saying so was cut off: some proxies, and sqld itself when a text is no UTF-8, end it like a whole one.
+/// An answer that ends without saying so was cut off, though some proxies end it like a whole one.
 /// </summary>
 internal sealed class HranaCursor : IAsyncDisposable
 {

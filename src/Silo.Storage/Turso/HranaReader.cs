@@ -42,7 +42,7 @@ internal readonly partial struct HranaReader(int maxRows)
         name => (Encoding.UTF8.GetBytes(name), name))];
 
     /// <summary>Whether an exception says that an answer is none: the reader of .NET has several for it.</summary>
-    public static bool IsNonsense(Exception exception) => exception is JsonException or InvalidOperationException or FormatException;
+    public static bool IsNonsense(Exception exception) => exception is JsonException or FormatException or (InvalidOperationException and not ObjectDisposedException);
 
     /// <summary>An answer to a pipeline.</summary>
     public HranaAnswer Answer(ReadOnlySpan<byte> utf8)

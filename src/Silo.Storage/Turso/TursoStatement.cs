@@ -17,7 +17,7 @@ public sealed class TursoStatement(string sql, params IReadOnlyList<TursoValue> 
 
 /// <summary>A statement of a batch.</summary>
 /// <param name="Statement">What it does.</param>
-/// <param name="Condition">When it does it; null for always. Conditions of skipped steps are neither ok nor failed.</param>
+/// <param name="Condition">When it does it; null for always.</param>
 public sealed record TursoBatchStep(TursoStatement Statement, TursoCondition? Condition = null);
 
 /// <summary>When a step of a batch is executed, as the server itself decides.</summary>
@@ -43,7 +43,7 @@ public sealed class TursoCondition
     /// <summary>An earlier step, counted from 0, was executed without an error.</summary>
     public static TursoCondition Ok(int step) => new("ok", step, []);
 
-    /// <summary>An earlier step, counted from 0, was executed and failed.</summary>
+    /// <summary>An earlier step, counted from 0, failed. sqld takes one that was skipped for failed too, against the protocol.</summary>
     public static TursoCondition Error(int step) => new("error", step, []);
 
     /// <summary>The opposite.</summary>
