@@ -7,7 +7,7 @@ namespace Silo.Storage.Turso;
 /// carries. One request at a time: a second one meanwhile is a mistake of the program and is told so. A failure of a request of a stream
 /// that is under way loses the stream, since its next baton is not known.
 /// </summary>
-internal sealed class HranaStream(HranaConnection connection, HranaTarget target, int maxRows, int maxAnswerBytes, int maxRowBytes)
+internal sealed class HranaStream(HranaConnection connection, HranaTarget target, TursoOptions options)
 {
     private string? _baton;
     private Uri? _baseUrl;
@@ -59,7 +59,7 @@ internal sealed class HranaStream(HranaConnection connection, HranaTarget target
             cursor = await SpeakAsync(
                 async version => version == 2 ? null : await connection.SendAsync<HranaCursor?>(
                     new HranaCall(target, action, UrlOf(version, "cursor"), body, _baton is not null, ChangesNothing: true),
-                    async (response, attempt) => await HranaCursor.BeginAsync(target, action, maxRowBytes, response, attempt),
+                    async (response, attempt) => await HranaCursor.BeginAsync(target, action, options.MaxRowBytes, response, attempt),
                     cancellationToken),
                 cancellationToken);
             if (cursor is not null)
@@ -114,8 +114,8 @@ internal sealed class HranaStream(HranaConnection connection, HranaTarget target
 
     private async Task<HranaAnswer> ReadAsync(HttpResponseMessage response, int requests, CancellationToken cancellationToken)
     {
-        await response.Content.LoadIntoBufferAsync(maxAnswerBytes, cancellationToken);
-        var answer = new HranaReader(maxRows).Answer(await response.Content.ReadAsByteArrayAsync(cancellationToken));
+        await response.Content.LoadIntoBufferAsync(options.MaxAnswerBytes, cancellationToken);
+        var answer = new HranaReader(options.MaxRows).Answer(await response.Content.ReadAsByteArrayAsync(cancellationToken));
         if (answer.Results.Count != requests) throw new FormatException($"there are {answer.Results.Count} results of {requests} requests");
         return answer;
     }

@@ -22,7 +22,7 @@ internal abstract record HranaRequest
 }
 
 /// <summary>
-/// Writes the bodies of requests: Hrana 2 and 3 in JSON (https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_3_SPEC.md).
+/// Writes the bodies of requests: Hrana 2 and 3 in JSON, as docs/HRANA_3_SPEC.md of tursodatabase/libsql has it.
 /// </summary>
 internal sealed class HranaWriter : IDisposable
 {

@@ -121,5 +121,5 @@ public sealed class TursoDatabase
             : result.Result ?? throw _target.Failure(TursoFailure.Malformed, action, "there is no result");
     }
 
-    private HranaStream Stream() => new(_connection, _target, _options.MaxRows, _options.MaxAnswerBytes, _options.MaxRowBytes);
+    private HranaStream Stream() => new(_connection, _target, _options);
 }

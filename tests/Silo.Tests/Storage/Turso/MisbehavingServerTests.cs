@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Time.Testing;
 using Silo.Storage.Turso;
 using Silo.Tests.Storage.Gcs;
 
@@ -16,12 +17,30 @@ public sealed class MisbehavingServerTests : IAsyncDisposable
 
     private static readonly TursoStatement Statement = new("INSERT INTO t VALUES (1)");
 
-    private readonly TursoBench _bench = new();
+    // A time of ours, so that what is slow is not what the machine is busy with. It goes on by itself for the waits between tries.
+    private static readonly TimeSpan RequestTimeout = TimeSpan.FromHours(1);
+
+    private readonly FakeTimeProvider _time = new();
+    private readonly CancellationTokenSource _over = new();
+    private readonly TursoBench _bench;
+    private readonly Task _clock;
     private int _requests;
+
+    public MisbehavingServerTests()
+    {
+        _bench = new TursoBench(_time);
+        _clock = RunClockAsync();
+    }
 
     private static CancellationToken Cancellation => TursoBench.Cancellation;
 
-    public ValueTask DisposeAsync() => _bench.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _over.CancelAsync();
+        await _clock;
+        _over.Dispose();
+        await _bench.DisposeAsync();
+    }
 
     [Theory]
     [InlineData(400, null, TursoFailure.Refused, 1, 1)]
@@ -87,21 +106,24 @@ public sealed class MisbehavingServerTests : IAsyncDisposable
     [Fact]
     public async Task Server_ThatDoesNotAnswerInTime_MayHaveExecuted()
     {
-        var database = await ServeAsync(context => Forever(context.RequestAborted), options => options.RequestTimeout = TimeSpan.FromMilliseconds(100));
+        var database = await ServeAsync(context =>
+        {
+            _time.Advance(RequestTimeout);
+            return Forever(context.RequestAborted);
+        });
         await UnansweredAsync(database);
     }
 
     [Fact]
     public async Task Server_ThatStopsInTheMiddleOfAnAnswer_MayHaveExecuted()
     {
-        var database = await ServeAsync(
-            async context =>
-            {
-                await context.Response.WriteAsync(Done[..50], Cancellation);
-                await context.Response.Body.FlushAsync(Cancellation);
-                await Forever(context.RequestAborted);
-            },
-            options => options.RequestTimeout = TimeSpan.FromMilliseconds(100));
+        var database = await ServeAsync(async context =>
+        {
+            await context.Response.WriteAsync(Done[..50], Cancellation);
+            await context.Response.Body.FlushAsync(Cancellation);
+            _time.Advance(RequestTimeout);
+            await Forever(context.RequestAborted);
+        });
         await UnansweredAsync(database);
     }
 
@@ -127,11 +149,15 @@ public sealed class MisbehavingServerTests : IAsyncDisposable
         var database = await ServeAsync(
             context =>
             {
-                if (_requests > 1) return Forever(context.RequestAborted);
-                context.Response.StatusCode = 429;
-                return Task.CompletedTask;
+                if (_requests == 1)
+                {
+                    context.Response.StatusCode = 429;
+                    return Task.CompletedTask;
+                }
+                _time.Advance(RequestTimeout / 2);
+                return Forever(context.RequestAborted);
             },
-            options => options.TotalTimeout = TimeSpan.FromMilliseconds(500));
+            options => options.TotalTimeout = RequestTimeout / 2);
         var failure = await Assert.ThrowsAsync<TursoException>(() => database.ExecuteAsync(Statement, Cancellation));
         Assert.Equal((TursoFailure.Unanswered, true, 2), (failure.Failure, failure.MayHaveExecuted, _requests));
     }
@@ -283,19 +309,27 @@ public sealed class MisbehavingServerTests : IAsyncDisposable
     [Fact]
     public async Task Cursor_ThatStops_FailsWhenNothingCameForTheTime()
     {
-        var database = await ServeAsync(
-            async context =>
-            {
-                await context.Response.WriteAsync(CursorBegin + CursorRow, Cancellation);
-                await context.Response.Body.FlushAsync(Cancellation);
-                await Forever(context.RequestAborted);
-            },
-            options => options.RequestTimeout = TimeSpan.FromMilliseconds(300));
-        await using var cursor = await database.OpenCursorAsync(Statement, Cancellation);
-        var failure = await Assert.ThrowsAsync<TursoException>(async () =>
+        var database = await ServeAsync(async context =>
         {
-            await foreach (var _ in cursor.ReadAllAsync(Cancellation)) { }
+            await context.Response.WriteAsync(CursorBegin + CursorRow, Cancellation);
+            await context.Response.Body.FlushAsync(Cancellation);
+            await Forever(context.RequestAborted);
         });
+        await using var cursor = await database.OpenCursorAsync(Statement, Cancellation);
+        // Whoever takes the time that he wants between two rows does not use up the server's.
+        _time.Advance(RequestTimeout);
+        var reading = Assert.ThrowsAsync<TursoException>(async () =>
+        {
+            await foreach (var _ in cursor.ReadAllAsync(Cancellation)) _time.Advance(RequestTimeout);
+        });
+        await Eventually.IsAsync(
+            () =>
+            {
+                _time.Advance(RequestTimeout);
+                return reading.IsCompleted;
+            },
+            "the cursor has failed");
+        var failure = await reading;
         Assert.Equal((TursoFailure.Unanswered, 1), (failure.Failure, _requests));
     }
 
@@ -370,6 +404,19 @@ public sealed class MisbehavingServerTests : IAsyncDisposable
         Assert.Equal((TursoFailure.Malformed, true, 1), (failure.Failure, failure.MayHaveExecuted, _requests));
     }
 
+    private async Task RunClockAsync()
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(1), TimeProvider.System);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_over.Token)) _time.Advance(TimeSpan.FromMilliseconds(1));
+        }
+        catch (OperationCanceledException)
+        {
+            // that is how it ends
+        }
+    }
+
     /// <summary>Until the client has gone.</summary>
     private static async Task Forever(CancellationToken aborted)
     {
@@ -387,7 +434,7 @@ public sealed class MisbehavingServerTests : IAsyncDisposable
         });
         return _bench.Open(url, options =>
         {
-            options.Retries = Retries;
+            (options.Retries, options.RequestTimeout, options.TotalTimeout) = (Retries, RequestTimeout, 100 * RequestTimeout);
             configure?.Invoke(options);
         });
     }

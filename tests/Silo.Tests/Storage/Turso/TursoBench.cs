@@ -28,7 +28,7 @@ public sealed class SqldFixture : IAsyncLifetime
 }
 
 /// <summary>Clients of a server, all that they log, and servers that answer as a test says.</summary>
-internal sealed class TursoBench : IAsyncDisposable
+internal sealed class TursoBench(TimeProvider? time = null) : IAsyncDisposable
 {
     private static int _databases;
 
@@ -54,7 +54,7 @@ internal sealed class TursoBench : IAsyncDisposable
         var options = new TursoOptions { RetryDelay = TimeSpan.FromMilliseconds(1), MaxRetryDelay = TimeSpan.FromMilliseconds(5) };
         configure?.Invoke(options);
         var logs = LoggerFactory.Create(logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(new Keeper(_logs)));
-        var client = new TursoClient(Options.Create(options), TimeProvider.System, logs.CreateLogger<TursoClient>());
+        var client = new TursoClient(Options.Create(options), time ?? TimeProvider.System, logs.CreateLogger<TursoClient>());
         _clients.Add(client);
         return client.Open(OrganizationId.Parse(organization), TursoAddress.Parse(url.ToString()), secret);
     }
