@@ -106,7 +106,7 @@ internal sealed class PostgresDatabase : SharedDatabase
         _ => "It is not as this version expects: run the migrations, and see the cause.",
     });
 
-    // https://www.postgresql.org/docs/current/errcodes-appendix.html
+    // SQLSTATE: PostgreSQL's manual, appendix A.
     private static CatalogFailure FailureOf(string state) => state switch
     {
         "53100" => CatalogFailure.Full,

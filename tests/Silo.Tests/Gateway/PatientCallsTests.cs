@@ -92,7 +92,7 @@ public sealed class PatientCallsTests
     {
         _lost.Begin();
         using var caller = new CancellationTokenSource();
-        var reading = Calls(TimeSpan.FromSeconds(30)).ReadAsync(token => new ValueTask<string>(Task.Delay(Timeout.Infinite, token).ContinueWith(_ => "", token)), caller.Token).AsTask();
+        var reading = Calls(TimeSpan.FromSeconds(30)).ReadAsync(token => new ValueTask<string>(new TaskCompletionSource<string>().Task.WaitAsync(token)), caller.Token).AsTask();
         await caller.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading);
     }
