@@ -40,8 +40,11 @@ internal sealed class HranaTry : IDisposable
             OperationCanceledException { InnerException: TimeoutException } when !_timeout.IsCancellationRequested =>
                 Of(TursoFailure.Unreachable, "no connection in time"),
             OperationCanceledException => Of(TursoFailure.Unanswered, $"nothing came for {_limit.TotalSeconds:0.###} s"),
-            HttpRequestException { HttpRequestError: HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError
-                or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError } => Of(TursoFailure.Unreachable, Said()),
+            HttpRequestException
+            {
+                HttpRequestError: HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError
+                or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError
+            } => Of(TursoFailure.Unreachable, Said()),
             HttpRequestException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded } => Of(TursoFailure.TooLarge, "the answer is larger than Turso:MaxAnswerBytes"),
             // HttpClient lets a bare SocketException out when a connection is reset in the moment in which it was made.
             HttpRequestException or IOException or SocketException => Of(TursoFailure.Unanswered, Said()),
