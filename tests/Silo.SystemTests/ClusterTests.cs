@@ -93,6 +93,39 @@ public sealed class ClusterTests
     }
 
     [Fact]
+    public async Task Silo_CutOffFromTheBucket_LosesItsOrganizationsToThoseWhoReachIt()
+    {
+        string[] hasty = ["--Lease:TimeToLive=00:00:10", "--Lease:RenewInterval=00:00:02", "--Lease:SafetyMargin=00:00:02", "--Database:IdleTimeout=00:00:10", "--Gcs:RequestTimeout=00:00:02", "--Gcs:TotalTimeout=00:00:04",
+            "--Database:CutOffPatience=00:00:05", "--Litestream:ReplicatedWait=00:00:02", "--Litestream:StopTimeout=00:00:02"];
+        await using var cluster = await SiloCluster.StartAsync(onPostgres: false, silos: 2, gateways: 2, hasty);
+        await cluster.CreateOrganizationsAsync(Organizations);
+        await using var load = ClusterLoad.Start(cluster, Organizations, durability: "replicated", mayBeSetAside: true);
+        await load.UntilWrittenAsync(Organizations, 3);
+        var (cutOff, its) = (await cluster.PlacesAsync()).First();
+        cluster.Links[cutOff].Reset();
+        await load.UntilWrittenAsync(Organizations, 3);
+        Assert.Empty((await cluster.PlacesAsync()).GetValueOrDefault(cutOff, []).Intersect(its));
+
+        // What comes next is not sent there either; with the bucket in reach it takes its share again.
+        await cluster.Operator.CreateOrganizationAsync("next");
+        (await cluster.Member("next").AddContactAsync("Ada", "replicated")).Is(201);
+        cluster.Links[cutOff].Heal();
+        await Eventually.GetAsync(
+            async () =>
+            {
+                var id = $"more-{Guid.NewGuid():n}";
+                await cluster.Operator.CreateOrganizationAsync(id);
+                (await cluster.Member(id).AddContactAsync("Ada")).Is(201);
+                return (await cluster.PlacesAsync()).GetValueOrDefault(cutOff, []).Contains(id) ? "yes" : null;
+            },
+            "the silo is used again");
+        await load.UntilWrittenAsync(Organizations, 3);
+        await load.CheckAsync();
+        // Two seconds for the bucket's word are little on a busy machine; nothing else may happen to the others.
+        Assert.DoesNotContain(load.Failures, request => !its.Contains(request.Organization) && request.Problem?.Contains("durability_unavailable", StringComparison.Ordinal) != true);
+    }
+
+    [Fact]
     public async Task Postgres_Away_RunningDatabasesServeOnAndOthersComeWithIt()
     {
         await using var cluster = await SiloCluster.StartAsync(onPostgres: true, silos: 2, gateways: 1);

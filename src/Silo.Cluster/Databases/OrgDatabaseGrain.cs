@@ -23,8 +23,8 @@ namespace Silo.Cluster.Databases;
 /// </remarks>
 [GrainType("org-database"), KeepAlive, Immovable, DatabasePlacement]
 internal sealed partial class OrgDatabaseGrain(
-    OrganizationCatalog catalog, OrgDatabaseOpening opening, ImportIntake intake, ActiveDatabases active, IOptions<DatabaseOptions> options, ILocalSiloDetails silo,
-    TimeProvider time, ILogger<OrgDatabaseGrain> logger) : Grain, IOrgDatabaseGrain
+    OrganizationCatalog catalog, OrgDatabaseOpening opening, ImportIntake intake, ActiveDatabases active, SiloResources resources, SiloLoads loads, IOptions<DatabaseOptions> options,
+    ILocalSiloDetails silo, TimeProvider time, ILogger<OrgDatabaseGrain> logger) : Grain, IOrgDatabaseGrain
 {
     /// <summary>How long an activation without a database stays to answer: it holds the backoff.</summary>
     private static readonly TimeSpan KeepWithoutDatabase = TimeSpan.FromSeconds(10);
@@ -37,6 +37,8 @@ internal sealed partial class OrgDatabaseGrain(
     private OrgImports _imports = null!; // likewise
     private Durability _durability;
     private Task<OrgDatabase>? _attempt;
+    private bool _isCutOff;
+    private long _lastLease = time.GetTimestamp();
     private Refusal? _refusal;
 
     private HeadOwner Owner => new(silo.ClusterId, silo.SiloAddress.ToString(), GrainContext.ActivationId.ToString());
@@ -241,6 +243,14 @@ internal sealed partial class OrgDatabaseGrain(
             DeactivateOnIdle();
             return;
         }
+        // It cannot write, nor become able to, and another silo could.
+        if (database.LeaseLeft > TimeSpan.Zero) _lastLease = time.GetTimestamp();
+        else if (resources.IsCutOff && loads.AnyReachesTheBucket && (database.IsFlushed || time.GetElapsedTime(_lastLease) > _options.CutOffPatience))
+        {
+            _isCutOff = true;
+            DeactivateOnIdle();
+            return;
+        }
         if (_imports.IsBusy) _activation.Touch();
         if (_activation.Idle < _options.IdleTimeout) return;
         try
@@ -260,7 +270,7 @@ internal sealed partial class OrgDatabaseGrain(
     private async Task PutAwayAsync(OrgDatabase database, DeactivationReason reason, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(_options.FlushTimeout);
+        limit.CancelAfter(_isCutOff ? TimeSpan.Zero : _options.FlushTimeout);
         while (!limit.IsCancellationRequested)
         {
             try

@@ -6,10 +6,11 @@ namespace Silo.Cluster.Placement;
 /// <param name="MemoryUse">The used share of the memory that it and its children may have, 0 to 1.</param>
 /// <param name="MaxMemoryUse">From which share on it puts databases away for new ones (<c>Database:MaxMemoryUse</c>).</param>
 /// <param name="CpuUse">The used share of its machine's processors, 0 to 1.</param>
+/// <param name="IsCutOff">Whether the bucket does not answer it.</param>
 [GenerateSerializer, Immutable, Alias("silo.SiloLoad")]
 internal readonly record struct SiloLoad(
     [property: Id(0)] int Databases, [property: Id(1)] int MaxDatabases, [property: Id(2)] double MemoryUse, [property: Id(3)] double MaxMemoryUse,
-    [property: Id(4)] double CpuUse)
+    [property: Id(4)] double CpuUse, [property: Id(5)] bool IsCutOff = false)
 {
     /// <summary>
     /// Who has the lowest gets the next database. A database costs memory, a process and, while it is written to, some CPU: so their
@@ -23,7 +24,7 @@ internal readonly record struct SiloLoad(
             var memory = MemoryUse >= MaxMemoryUse ? 5.0 : 0;
             // Below that, a busy machine is one that does its work.
             var cpu = Math.Max(0, CpuUse - 0.8);
-            return full + memory + cpu;
+            return full + memory + cpu + (IsCutOff ? 20.0 : 0);
         }
     }
 

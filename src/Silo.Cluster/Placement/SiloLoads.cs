@@ -30,6 +30,9 @@ internal sealed partial class SiloLoads(SiloDatabasesClient silos, ISiloStatusOr
         public void Placed() => Interlocked.Increment(ref _placed);
     }
 
+    /// <summary>Whether a silo can reach the bucket, by what it said last; one that said nothing yet is not counted.</summary>
+    public bool AnyReachesTheBucket => _loads.Values.Any(entry => entry.Load is { IsCutOff: false });
+
     /// <summary>The silo that an organization costs least on, and counts it there.</summary>
     public SiloAddress Place(ReadOnlySpan<SiloAddress> candidates)
     {

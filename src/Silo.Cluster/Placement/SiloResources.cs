@@ -1,19 +1,43 @@
 using Microsoft.Extensions.Options;
 using Orleans.Statistics;
 using Silo.Storage.Databases;
+using Silo.Storage.Gcs;
 
 namespace Silo.Cluster.Placement;
 
 /// <summary>What this silo has and uses: with its children, and where it runs in a container, within that one's limits.</summary>
-internal sealed class SiloResources(IEnvironmentStatisticsProvider environment, IOptions<DatabaseOptions> options)
+internal sealed class SiloResources(IEnvironmentStatisticsProvider environment, BucketClient bucket, IOptions<DatabaseOptions> options)
 {
+    /// <summary>Requests that are not answered at once are repeated; what lasts longer is no hiccup.</summary>
+    private static readonly TimeSpan Hiccup = TimeSpan.FromSeconds(5);
+
     private readonly DatabaseOptions _options = options.Value;
+    private Task _probe = Task.CompletedTask;
 
     /// <summary>Whether memory is so tight that a database should go for each one that comes.</summary>
     public bool IsMemoryTight => MemoryUse >= _options.MaxMemoryUse;
 
+    /// <summary>Whether the bucket does not answer this silo.</summary>
+    public bool IsCutOff => bucket.Silence > Hiccup;
+
     private double MemoryUse => 1 - environment.GetEnvironmentStatistics().NormalizedAvailableMemory;
 
-    public SiloLoad Load(int databases) =>
-        new(databases, _options.MaxActive, MemoryUse, _options.MaxMemoryUse, environment.GetEnvironmentStatistics().FilteredCpuUsagePercentage / 100);
+    public SiloLoad Load(int databases)
+    {
+        // Nobody is sent here any more, so nothing else would notice that the bucket answers again.
+        if (IsCutOff && _probe.IsCompleted) _probe = ProbeAsync();
+        return new(databases, _options.MaxActive, MemoryUse, _options.MaxMemoryUse, environment.GetEnvironmentStatistics().FilteredCpuUsagePercentage / 100, IsCutOff);
+    }
+
+    private async Task ProbeAsync()
+    {
+        try
+        {
+            await bucket.ExistsAnyAsync("heads/", CancellationToken.None);
+        }
+        catch (BucketException)
+        {
+            // The next look asks again.
+        }
+    }
 }

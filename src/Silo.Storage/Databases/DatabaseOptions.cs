@@ -45,6 +45,14 @@ public sealed class DatabaseOptions
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan MinIdleToShed { get; set; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// For how long a database with commits that the bucket does not have stays on a silo that alone cannot reach the bucket and whose
+    /// lease has run out. Then another silo serves what the bucket has, and the file stays where it is, set aside. One whose commits are
+    /// all in the bucket leaves at once.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
+    public TimeSpan CutOffPatience { get; set; } = TimeSpan.FromMinutes(2);
+
     /// <summary>How many activations (lease, restore, open) a silo does at once; further ones wait.</summary>
     [Range(1, 1_000)]
     public int MaxConcurrentActivations { get; set; } = 8;

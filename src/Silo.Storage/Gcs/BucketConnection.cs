@@ -32,6 +32,7 @@ internal sealed partial class BucketConnection : IDisposable
     private readonly BucketCredential? _credential;
     private readonly HttpClient _http;
     private readonly ResiliencePipeline _repetition;
+    private long _silentSince; // 0 while requests are answered
 
     public BucketConnection(GcsOptions options, TimeProvider time, ILogger logger)
     {
@@ -52,6 +53,9 @@ internal sealed partial class BucketConnection : IDisposable
         };
         _repetition = Repetition(options, time, logger);
     }
+
+    /// <summary>For how long no request has been answered, whatever the answer; zero when the last one was, or when nobody asks.</summary>
+    public TimeSpan Silence => Interlocked.Read(ref _silentSince) is not 0 and var since ? _time.GetElapsedTime(since) : TimeSpan.Zero;
 
     /// <summary>Sends a call until it succeeds, fails for good, or has been tried often or long enough.</summary>
     public Task<T> RepeatAsync<T>(BucketCall call, Func<HttpResponseMessage, BucketTry, Task<T>> read, CancellationToken cancellationToken) =>
@@ -99,6 +103,7 @@ internal sealed partial class BucketConnection : IDisposable
             using var request = call.Request();
             if (_credential is not null && call.NeedsCredential) request.Headers.Authorization = await _credential.GetAsync(call.Action, either.Token);
             using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
+            Interlocked.Exchange(ref _silentSince, 0);
             if (response.IsSuccessStatusCode || response.StatusCode == call.AlsoExpected)
                 return await read(response, new BucketTry(timeout, limit, either.Token));
             if (response.StatusCode == HttpStatusCode.PreconditionFailed) throw new BucketPreconditionException(call.Action);
@@ -106,11 +111,13 @@ internal sealed partial class BucketConnection : IDisposable
         }
         catch (OperationCanceledException late) when (!cancellationToken.IsCancellationRequested)
         {
+            Interlocked.CompareExchange(ref _silentSince, _time.GetTimestamp(), 0);
             throw BucketException.Unanswered(call.Action, $"no answer within {limit.TotalSeconds:0.###} s", late);
         }
         // HttpClient lets a bare SocketException out when a connection is reset in the moment in which it was made.
         catch (Exception failure) when (failure is HttpRequestException or HttpIOException or SocketException)
         {
+            Interlocked.CompareExchange(ref _silentSince, _time.GetTimestamp(), 0);
             throw BucketException.Unanswered(call.Action, failure.Message, failure);
         }
         catch (Exception failure) when (failure is JsonException or FormatException)

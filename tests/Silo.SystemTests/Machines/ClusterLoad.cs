@@ -13,17 +13,18 @@ internal sealed class ClusterLoad : IAsyncDisposable
     private readonly List<Task> _loops;
     private readonly Stopwatch _clock = Stopwatch.StartNew();
 
-    private ClusterLoad(SiloCluster cluster, IReadOnlyList<string> organizations, string? durability)
+    private ClusterLoad(SiloCluster cluster, IReadOnlyList<string> organizations, string? durability, bool mayBeSetAside)
     {
         _cluster = cluster;
-        _ledgers = [.. organizations.Select(organization => new Ledger(organization))];
+        _ledgers = [.. organizations.Select(organization => new Ledger(organization) { MayBeSetAside = mayBeSetAside })];
         _loops = [.. _ledgers.Select((ledger, i) => RunAsync(ledger, durability, i))];
     }
 
     /// <summary>A request that was answered, or not.</summary>
     public sealed record Request(string Organization, bool IsWrite, TimeSpan Begun, TimeSpan Took, int Status, string? Problem);
 
-    public static ClusterLoad Start(SiloCluster cluster, IReadOnlyList<string> organizations, string? durability = null) => new(cluster, organizations, durability);
+    public static ClusterLoad Start(SiloCluster cluster, IReadOnlyList<string> organizations, string? durability = null, bool mayBeSetAside = false) =>
+        new(cluster, organizations, durability, mayBeSetAside);
 
     /// <summary>The moment, as the requests have it.</summary>
     public TimeSpan Now => _clock.Elapsed;

@@ -18,6 +18,9 @@ internal sealed class Ledger(string organization)
 
     public string Organization => organization;
 
+    /// <summary>Whether what the bucket has not confirmed may stay behind on a disk, where nobody serves it.</summary>
+    public bool MayBeSetAside { get; init; }
+
     /// <summary>How many writes were promised.</summary>
     public int Promised => _sent.Values.Count(outcome => outcome == Outcome.Promised);
 
@@ -29,6 +32,7 @@ internal sealed class Ledger(string organization)
         var answer = await member.AddContactAsync(name, durability);
         _sent[name] = (answer.Status, answer.Code) switch
         {
+            (_, "durability_unavailable") when MayBeSetAside => Outcome.Unknown,
             (201, _) or (_, "durability_unavailable") => Outcome.Promised,
             (_, "database_unavailable" or "too_many_requests" or "database_moved") => Outcome.Refused,
             _ => Outcome.Unknown,

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Silo.SystemTests.Faults;
 
 namespace Silo.SystemTests.Machines;
 
@@ -16,6 +17,7 @@ internal sealed class SiloCluster : IAsyncDisposable
     private readonly List<HostProcess> _silos = [];
     private readonly List<int> _siloPorts = [];
     private readonly List<Service> _gateways = [];
+    private readonly List<BucketLink> _links = [];
     private Uri _bucketUrl = null!; // StartAsync
 
     private SiloCluster(PostgresServer? postgres, string connection, string[] settings)
@@ -36,6 +38,9 @@ internal sealed class SiloCluster : IAsyncDisposable
     public IReadOnlyList<HostProcess> Silos => _silos;
 
     public IReadOnlyList<Service> Gateways => _gateways;
+
+    /// <summary>The way of each silo to the bucket.</summary>
+    public IReadOnlyList<BucketLink> Links => _links;
 
     public Client Operator => _gateways[0].Operator;
 
@@ -90,18 +95,23 @@ internal sealed class SiloCluster : IAsyncDisposable
     {
         foreach (var gateway in _gateways) gateway.Dispose();
         await _machine.DisposeAsync();
+        foreach (var link in _links) await link.DisposeAsync();
         if (_postgres is not null) await _postgres.DisposeAsync();
     }
 
     private void LaunchSilo(int number)
     {
-        if (number == _siloPorts.Count) _siloPorts.Add(FreePort());
+        if (number == _siloPorts.Count)
+        {
+            _siloPorts.Add(FreePort());
+            _links.Add(new BucketLink(_bucketUrl));
+        }
         var silo = _machine.Start(
             [
                 HostProcess.Program("Silo.Cluster"), "--silo-port", $"{_siloPorts[number]}", "--gateway-port", "0", .. _clustering,
                 $"--Database:DataDirectory={_machine[$"silo-{number}"]}", "--Litestream:MonitorInterval=00:00:00.100", "--Litestream:SyncInterval=00:00:00.100", .. _settings,
             ],
-            ("GCS_BUCKET_NAME", "silo"), ("STORAGE_EMULATOR_HOST", _bucketUrl.Authority));
+            ("GCS_BUCKET_NAME", "silo"), ("STORAGE_EMULATOR_HOST", _links[number].Authority));
         if (number == _silos.Count) _silos.Add(silo);
         else _silos[number] = silo;
     }
