@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Silo.Contracts;
 using Silo.Contracts.Databases;
 using Silo.Contracts.Imports;
 
@@ -10,6 +11,7 @@ namespace Silo.Cli;
 [JsonSerializable(typeof(RestoreStatus))]
 [JsonSerializable(typeof(RestoreRequest))]
 [JsonSerializable(typeof(ImportStatus))]
+[JsonSerializable(typeof(ExportDone))]
 [JsonSerializable(typeof(LockPage))]
 [JsonSerializable(typeof(DatabaseList))]
 [JsonSerializable(typeof(Problem))]
@@ -21,6 +23,9 @@ internal sealed class CamelCase<T>() : JsonStringEnumConverter<T>(JsonNamingPoli
 
 /// <summary>The body of a restore.</summary>
 internal sealed record RestoreRequest(string At, bool DryRun);
+
+/// <summary>An export that is on this machine.</summary>
+internal sealed record ExportDone(OrganizationId Organization, string File, long Bytes, string Sha256, DateTimeOffset? At);
 
 /// <summary>Every active database.</summary>
 internal sealed record DatabaseList(IReadOnlyList<DatabaseStatus> Items);

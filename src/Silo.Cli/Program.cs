@@ -11,6 +11,7 @@ var root = new RootCommand($"""
 {
     CommandRun.Json,
     ImportCommand.Make(),
+    ExportCommand.Make(),
     RestoreCommand.Make(),
     LocksCommand.Make(),
     WarmCommand.Make(),

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
@@ -14,6 +16,12 @@ internal sealed class ServerConnection : IDisposable
 
     // Above what the server may take for one answer, so that its own refusal is seen.
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromMinutes(3);
+
+    // A server that makes a copy of a very large database says nothing meanwhile.
+    private static readonly TimeSpan DownloadTimeout = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan StallTimeout = TimeSpan.FromMinutes(1);
+
+    private const int DownloadBufferBytes = 128 * 1024;
 
     private readonly HttpClient _http;
 
@@ -48,13 +56,45 @@ internal sealed class ServerConnection : IDisposable
     public async Task PostAsync(string path, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, path);
-        using var answer = await SendAsync(request, AnswerTimeout, cancellationToken);
+        using var answer = await SendAsync(request, AnswerTimeout, HttpCompletionOption.ResponseContentRead, cancellationToken);
     }
 
     public async Task DeleteAsync(string path, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Delete, path);
-        using var answer = await SendAsync(request, AnswerTimeout, cancellationToken);
+        using var answer = await SendAsync(request, AnswerTimeout, HttpCompletionOption.ResponseContentRead, cancellationToken);
+    }
+
+    /// <summary>Copies what the server sends into a stream, and compares its length and SHA-256 with what the server says (RFC 9530).</summary>
+    /// <param name="path">What to fetch.</param>
+    /// <param name="destination">Where it goes.</param>
+    /// <param name="progress">Told how many bytes of how many have come.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="RefusedException">The server refused, the transfer broke off, or what came is not what was sent.</exception>
+    /// <exception cref="IOException">The destination cannot be written.</exception>
+    public async Task<Download> DownloadAsync(string path, Stream destination, Action<long, long> progress, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        using var answer = await SendAsync(request, DownloadTimeout, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        if (answer.Content.Headers.ContentLength is not { } total || Sha256Of(answer) is not { } expected)
+            throw new RefusedException($"The answer of {request.RequestUri} says neither how long it is nor what its checksum is; nothing was written.", null);
+
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        await using var content = await answer.Content.ReadAsStreamAsync(cancellationToken);
+        var buffer = new byte[DownloadBufferBytes];
+        long received = 0;
+        progress(received, total);
+        for (int read; (read = await ReceiveAsync(content, buffer, received, total, cancellationToken)) > 0; progress(received, total))
+        {
+            await destination.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
+            hash.AppendData(buffer.AsSpan(0, read));
+            received += read;
+        }
+        if (received != total) throw Broken(received, total, null);
+        var found = Convert.ToHexStringLower(hash.GetHashAndReset());
+        return found == expected
+            ? new Download(received, found, answer.Content.Headers.LastModified)
+            : throw new RefusedException($"What came has the SHA-256 {found}, and the server says {expected}: it was damaged on its way. Nothing was written; try again.", null);
     }
 
     public void Dispose() => _http.Dispose();
@@ -62,7 +102,7 @@ internal sealed class ServerConnection : IDisposable
     private async Task<T> ReadAsync<T>(HttpRequestMessage request, JsonTypeInfo<T> type, TimeSpan timeout, CancellationToken cancellationToken)
     {
         using (request)
-        using (var answer = await SendAsync(request, timeout, cancellationToken))
+        using (var answer = await SendAsync(request, timeout, HttpCompletionOption.ResponseContentRead, cancellationToken))
         {
             try
             {
@@ -75,14 +115,42 @@ internal sealed class ServerConnection : IDisposable
         }
     }
 
-    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, TimeSpan timeout, CancellationToken cancellationToken)
+    private static async Task<int> ReceiveAsync(Stream content, Memory<byte> buffer, long received, long total, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(StallTimeout);
+        try
+        {
+            return await content.ReadAsync(buffer, limit.Token);
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            throw Broken(received, total, e);
+        }
+    }
+
+    private static RefusedException Broken(long received, long total, Exception? cause) => new(
+        string.Create(CultureInfo.InvariantCulture, $"The transfer broke off after {received:N0} of {total:N0} bytes. Nothing was written; try again."), null, cause);
+
+    private static string? Sha256Of(HttpResponseMessage answer)
+    {
+        const string Algorithm = "sha-256=:";
+        if (!answer.Headers.TryGetValues("Repr-Digest", out var digests)) return null;
+        var digest = digests.SelectMany(value => value.Split(',', StringSplitOptions.TrimEntries)).FirstOrDefault(digest => digest.StartsWith(Algorithm, StringComparison.Ordinal));
+        var bytes = new byte[SHA256.HashSizeInBytes];
+        return digest is not null && Convert.TryFromBase64String(digest[Algorithm.Length..].TrimEnd(':'), bytes, out var length) && length == bytes.Length
+            ? Convert.ToHexStringLower(bytes)
+            : null;
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, TimeSpan timeout, HttpCompletionOption completion, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(timeout);
         HttpResponseMessage answer;
         try
         {
-            answer = await _http.SendAsync(request, limit.Token);
+            answer = await _http.SendAsync(request, completion, limit.Token);
         }
         catch (Exception e) when (e is HttpRequestException || (e is TaskCanceledException && !cancellationToken.IsCancellationRequested))
         {
@@ -92,6 +160,12 @@ internal sealed class ServerConnection : IDisposable
         using (answer) throw await RefusedException.OfAsync(answer, cancellationToken);
     }
 }
+
+/// <summary>What was fetched.</summary>
+/// <param name="Bytes">How much.</param>
+/// <param name="Sha256">Its SHA-256, in hexadecimal.</param>
+/// <param name="LastModified">Of when it is, as the server says.</param>
+internal sealed record Download(long Bytes, string Sha256, DateTimeOffset? LastModified);
 
 /// <summary>The server refused, failed, or cannot be reached.</summary>
 /// <param name="message">One sentence.</param>

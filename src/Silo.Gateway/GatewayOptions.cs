@@ -55,6 +55,10 @@ public sealed class GatewayOptions
     [Range(typeof(TimeSpan), "00:00:00", "00:01:00")]
     public TimeSpan RetryFor { get; set; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>The slowest client that an export is still sent to, in bytes per second; a slower one finds its transfer broken off.</summary>
+    [Range(1, 1_073_741_824)]
+    public int MinExportBytesPerSecond { get; set; } = 65_536;
+
     /// <summary>The only local port that answers <c>/metrics</c>; 0 for every port that the gateway listens on.</summary>
     [Range(0, 65_535)]
     public int MetricsPort { get; set; }

@@ -61,6 +61,7 @@ public static class SiloGateway
         ImportEndpoints.Map(app);
         OrganizationEndpoints.Map(app);
         RestoreEndpoints.Map(app);
+        ExportEndpoints.Map(app);
         DatabaseEndpoints.Map(app);
         LockEndpoints.Map(app);
         HealthEndpoints.Map(app);

@@ -251,7 +251,7 @@ internal sealed partial class OrgDatabaseGrain(
             DeactivateOnIdle();
             return;
         }
-        if (_imports.IsBusy) _activation.Touch();
+        if (_imports.IsBusy || database.IsCopied) _activation.Touch();
         if (_activation.Idle < _options.IdleTimeout) return;
         try
         {

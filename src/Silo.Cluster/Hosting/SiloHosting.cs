@@ -8,6 +8,7 @@ using Silo.Cluster.Membership;
 using Silo.Cluster.Placement;
 using Silo.Storage.Catalog;
 using Silo.Storage.Databases;
+using Silo.Storage.Exports;
 using Silo.Storage.Gcs;
 using Silo.Storage.Imports;
 using Silo.Storage.Litestream;
@@ -49,6 +50,7 @@ public static class SiloHosting
         builder.Services.AddLitestream(configuration, litestream);
         builder.Services.AddOrgDatabases(configuration);
         builder.Services.AddImportIntake(configuration);
+        builder.Services.AddDatabaseExports(configuration);
 
         var clustering = builder.Services.AddClustering(configuration);
         builder.Services.AddSingleton<IValidateOptions<ShutdownOptions>, ShutdownRules>();

@@ -70,6 +70,14 @@ public interface IOrgDatabaseGrain : IGrainWithStringKey
     Task<RestoreStatus?> FindRestore(CancellationToken cancellationToken);
 
     /// <summary>
+    /// Begins to copy the database to a file that can then be fetched, beside everything else. Refuses with
+    /// <see cref="OrganizationErrorCode.TooManyRequests"/> too when the silo has as many exports as it may.
+    /// </summary>
+    /// <returns>The key of an <see cref="IExportGrain"/>.</returns>
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("begin-export")]
+    Task<Guid> BeginExport(CancellationToken cancellationToken);
+
+    /// <summary>
     /// Says, before its file is sent, whether an import may begin: what is known of it if there was one of this id, null if it may.
     /// <see cref="OrganizationErrorCode.ImportInProgress"/> when too many wait.
     /// </summary>

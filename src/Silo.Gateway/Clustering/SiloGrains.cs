@@ -20,6 +20,9 @@ internal sealed class SiloGrains(IGrainFactory grains)
     public IOrgDatabaseGrain Database(OrganizationId organization) =>
         Known(grains => grains.GetGrain<IOrgDatabaseGrain>(organization.Value));
 
+    /// <summary>An export that its database has begun.</summary>
+    public IExportGrain Export(Guid key) => Known(grains => grains.GetGrain<IExportGrain>(key));
+
     private TGrain Known<TGrain>(Func<IGrainFactory, TGrain> get)
     {
         try

@@ -137,6 +137,7 @@ public sealed partial class OrgDatabase
 
     private async Task CloseFileAsync()
     {
+        await EndCopiesAsync();
         ReleaseCheckpoint();
         try
         {

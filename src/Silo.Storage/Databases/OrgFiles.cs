@@ -68,7 +68,7 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
     {
         var folder = Path.Combine(dataDirectory, TemporaryFolder);
         if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
-        Directory.CreateDirectory(folder);
+        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
     /// <summary>

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Silo.Storage.Imports;
 
 /// <summary>
-/// Runs seconds of work on a thread of its own that stands back where others want the CPU: an import must not be felt by those who
-/// read meanwhile. .NET's thread priorities do nothing on Linux; there a thread has a niceness (sched(7)).
+/// Runs seconds of work on a thread of its own that stands back where others want the CPU: an import or an export must not be felt by
+/// those who read meanwhile. .NET's thread priorities do nothing on Linux; there a thread has a niceness (sched(7)).
 /// </summary>
 internal static partial class BackgroundThread
 {
@@ -28,7 +28,7 @@ internal static partial class BackgroundThread
                 done.SetException(e);
             }
         })
-        { IsBackground = true, Name = "import" };
+        { IsBackground = true, Name = "silo background" };
         thread.Start();
         return done.Task;
     }

@@ -11,7 +11,7 @@ namespace Silo.Storage.Sqlite;
 /// the next commit from there until the WAL was reset.
 /// </summary>
 /// <remarks>
-/// Used under the write lock only. The WAL is reset by the first write after a whole checkpoint, Litestream's own, and only if no
+/// Used under the write lock only, but for <see cref="Held"/>. The WAL is reset by the first write after a whole checkpoint, Litestream's own, and only if no
 /// reader that began before is still reading: reads that overlap without a gap would keep it from ever happening.
 /// </remarks>
 /// <param name="writer">Measures the WAL.</param>
@@ -27,6 +27,10 @@ internal sealed class CheckpointInterlock(OrgWriter writer, ContactReaderPool re
     private static readonly TimeSpan CheckpointAllowance = TimeSpan.FromMilliseconds(500);
 
     private int _frames = int.MaxValue; // unknown: look before the first commit
+    private long _heldSince; // 0 while no commit is held; read by any thread
+
+    /// <summary>For how long a commit has been held until now; zero when none is. Not only under the write lock.</summary>
+    public TimeSpan Held => Volatile.Read(ref _heldSince) is var since and not 0 ? time.GetElapsedTime(since) : TimeSpan.Zero;
 
     /// <summary>Takes note of where a commit ended.</summary>
     public void Committed(WalPosition end) => _frames = end.Frames;
@@ -52,6 +56,7 @@ internal sealed class CheckpointInterlock(OrgWriter writer, ContactReaderPool re
     {
         var turn = monitorInterval + CheckpointAllowance;
         var since = time.GetTimestamp();
+        Volatile.Write(ref _heldSince, since);
         try
         {
             while (!IsOpen)
@@ -72,6 +77,7 @@ internal sealed class CheckpointInterlock(OrgWriter writer, ContactReaderPool re
         }
         finally
         {
+            Volatile.Write(ref _heldSince, 0);
             readers.Resume();
         }
     }

@@ -34,6 +34,13 @@ internal static class OrgConnection
         PRAGMA cache_size = -1000;
         """;
 
+    private const string SourcePragmas = """
+        PRAGMA busy_timeout = 5000;
+        PRAGMA synchronous = OFF;
+        PRAGMA temp_store = MEMORY;
+        PRAGMA cache_size = -8000;
+        """;
+
     // Whatever happens to it, it is made again.
     private const string ScratchPragmas = """
         PRAGMA journal_mode = OFF;
@@ -48,6 +55,12 @@ internal static class OrgConnection
 
     /// <summary>Opens a connection that reads beside the writer.</summary>
     public static SqliteConnection OpenReader(string path) => Open(path, SqliteOpenMode.ReadWrite, ReaderPragmas);
+
+    /// <summary>
+    /// Opens a connection that copies a database which others use. It can write nothing but the copy, for which it waits for no disk:
+    /// a copy that a power cut breaks is made again.
+    /// </summary>
+    public static SqliteConnection OpenSource(string path) => Open(path, SqliteOpenMode.ReadOnly, SourcePragmas);
 
     /// <summary>Makes a file of one use that no other connection opens meanwhile, and that needs to survive nothing.</summary>
     public static SqliteConnection OpenScratch(string path) => Open(path, SqliteOpenMode.ReadWriteCreate, ScratchPragmas);

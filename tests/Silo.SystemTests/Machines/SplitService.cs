@@ -21,6 +21,8 @@ internal sealed class SplitService(Machine machine)
 
     public Bucket Bucket => new(new Uri($"http://127.0.0.1:{_bucketPort}"), "silo");
 
+    public string GatewayUrl { get; private set; } = null!; // StartGatewayAsync
+
     public string Databases => machine["databases"];
 
     public Client Operator => _service!.Operator;
@@ -52,7 +54,8 @@ internal sealed class SplitService(Machine machine)
     {
         Gateway = machine.Start([HostProcess.Program("Silo.Gateway"), "--urls", "http://127.0.0.1:0", $"--Auth:SigningKey={Service.SigningKey}", $"--Clustering:GatewayPort={_siloGatewayPort}"],
             ("GCS_BUCKET_NAME", "silo"), ("STORAGE_EMULATOR_HOST", $"127.0.0.1:{_bucketPort}"));
-        _service = new Service((await Gateway.ReadyAsync()).Url!);
+        GatewayUrl = (await Gateway.ReadyAsync()).Url!;
+        _service = new Service(GatewayUrl);
     }
 
     /// <summary>Waits until the gateway says that its cluster can be used.</summary>

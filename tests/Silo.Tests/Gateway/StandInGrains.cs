@@ -26,6 +26,18 @@ public sealed class StandIns
 
     public ConcurrentDictionary<string, RestoreStatus> Restores { get; } = new();
 
+    /// <summary>What an export of an organization has.</summary>
+    public ConcurrentDictionary<string, byte[]> Files { get; } = new();
+
+    /// <summary>What is said to be the checksum of the file of an organization, if not its own.</summary>
+    public ConcurrentDictionary<byte[], string> Checksums { get; } = new();
+
+    /// <summary>Files of which only the first piece can be read.</summary>
+    public ConcurrentDictionary<byte[], bool> BrokenExports { get; } = new();
+
+    /// <summary>The exports that have not ended.</summary>
+    public ConcurrentDictionary<Guid, byte[]> Exports { get; } = new();
+
     public ConcurrentDictionary<string, StagedImport> Imports { get; } = new();
 
     /// <summary>What the answer to a question about an import is; each is given once, the last for ever.</summary>
@@ -118,6 +130,14 @@ public sealed class StandInDatabaseGrain(StandIns standIns) : Grain, IOrgDatabas
 
     public Task<RestoreStatus?> FindRestore(CancellationToken cancellationToken) => Task.FromResult(standIns.Restores.GetValueOrDefault(Organization));
 
+    public async Task<Guid> BeginExport(CancellationToken cancellationToken)
+    {
+        await standIns.Meet(Organization);
+        var key = Guid.NewGuid();
+        standIns.Exports[key] = standIns.Files[Organization];
+        return key;
+    }
+
     public async Task<ImportStatus?> PrepareImport(string importId, CancellationToken cancellationToken)
     {
         await standIns.Meet($"{Organization}/prepare");
@@ -153,6 +173,33 @@ public sealed class StandInDatabaseGrain(StandIns standIns) : Grain, IOrgDatabas
     }
 
     private static OrganizationException NotFound() => new(OrganizationErrorCode.ContactNotFound, "There is no contact of this id.");
+}
+
+public sealed class StandInExportGrain(StandIns standIns) : Grain, IExportGrain
+{
+    private byte[] File => standIns.Exports.TryGetValue(this.GetPrimaryKey(), out var file) ? file : throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "Gone.");
+
+    public Task Begin(OrganizationId organization) => Task.CompletedTask;
+
+    public async Task<ExportedFile?> WaitUntilMade(CancellationToken cancellationToken)
+    {
+        var checksum = standIns.Checksums.GetValueOrDefault(File) ?? Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File));
+        await Task.Yield();
+        return new ExportedFile(File.Length, checksum, DateTimeOffset.UnixEpoch);
+    }
+
+    public async ValueTask<ExportPiece> Read(long offset, CancellationToken cancellationToken)
+    {
+        if (offset > 0 && standIns.BrokenExports.ContainsKey(File)) throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The silo is gone.");
+        await Task.Yield();
+        return new ExportPiece(File.AsSpan((int)offset, (int)Math.Min(ExportedFile.PieceBytes, File.Length - offset)).ToArray());
+    }
+
+    public Task End()
+    {
+        standIns.Exports.TryRemove(this.GetPrimaryKey(), out _);
+        return Task.CompletedTask;
+    }
 }
 
 public sealed class StandInCatalogGrain(StandIns standIns) : Grain, ICatalogGrain

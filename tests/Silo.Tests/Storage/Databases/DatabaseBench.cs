@@ -7,6 +7,7 @@ using Silo.Contracts;
 using Silo.Contracts.Organizations;
 using Silo.GcsEmulator;
 using Silo.Storage.Databases;
+using Silo.Storage.Exports;
 using Silo.Storage.Gcs;
 using Silo.Storage.Imports;
 using Silo.Storage.Litestream;
@@ -82,6 +83,7 @@ public sealed class DatabaseBench : IAsyncDisposable
         services.AddLitestream(configuration, Litestream);
         services.AddOrgDatabases(configuration);
         services.AddImportIntake(configuration);
+        services.AddDatabaseExports(configuration);
         var silo = services.BuildServiceProvider();
         Directory.CreateDirectory(Folder[name]);
         if (_holders.TryGetValue(name, out var before)) before.GetRequiredService<DataDirectoryLock>().Dispose();
