@@ -22,7 +22,7 @@ internal sealed class CamelCase<T>() : JsonStringEnumConverter<T>(JsonNamingPoli
     where T : struct, Enum;
 
 /// <summary>The body of a restore.</summary>
-internal sealed record RestoreRequest(string At, bool DryRun);
+internal sealed record RestoreRequest(string At, bool DryRun, string? As = null, string? Name = null);
 
 /// <summary>An export that is on this machine.</summary>
 internal sealed record ExportDone(OrganizationId Organization, string File, long Bytes, string Sha256, DateTimeOffset? At);

@@ -18,9 +18,13 @@ internal static class OrganizationArgument
     }
 
     /// <summary>As an option.</summary>
-    public static Option<string> Named()
+    public static Option<string> Named() => Checked(new Option<string>("--org") { Description = "The organization's id.", Required = true });
+
+    /// <summary>An organization that is to be made, as an option.</summary>
+    public static Option<string?> New() => Checked(new Option<string?>("--as") { Description = "Make a new organization of this id instead, and change nothing of the other." });
+
+    private static Option<T> Checked<T>(Option<T> option)
     {
-        var option = new Option<string>("--org") { Description = "The organization's id.", Required = true };
         option.Validators.Add(result =>
         {
             if (!OrganizationId.TryParse(result.GetValueOrDefault<string>(), out _)) result.AddError(OrganizationException.InvalidId().Message);

@@ -6,7 +6,8 @@ using Spectre.Console;
 namespace Silo.Cli.Commands;
 
 /// <summary>
-/// <c>silo restore --org X --at TIME</c>. It first shows what would come back and asks; nothing happens by accident.
+/// <c>silo restore --org X --at TIME</c>. It first shows what would come back and asks; nothing happens by accident. With <c>--as NEW</c>
+/// there is nothing to ask: X stays what it is.
 /// </summary>
 internal static class RestoreCommand
 {
@@ -18,16 +19,19 @@ internal static class RestoreCommand
         var at = new Option<string>("--at") { Description = "The moment to go back to, such as 2026-03-01T09:30:00Z; the newest proven state at or before it is taken.", Required = true };
         var dryRun = new Option<bool>("--dry-run") { Description = "Only find, prove and count what would come back." };
         var yes = new Option<bool>("--yes") { Description = "Do not ask." };
+        var target = OrganizationArgument.New();
+        var name = new Option<string?>("--name") { Description = "The name of the new organization; that of the other if it is not given." };
         var command = new Command("restore", "Goes back to what an organization's rows were at a moment. What is the truth now stays in the bucket, and can be gone back to.")
         {
-            organization, at, dryRun, yes,
+            organization, at, dryRun, yes, target, name,
         };
         return CommandRun.Runs(command, async (run, token) =>
         {
             var path = $"/api/admin/organizations/{run.Value(organization)}/restore";
-            if (run.Value(dryRun))
+            if (run.Value(name) is not null && run.Value(target) is null) throw new UsageException("--name is for the new organization of --as.");
+            if (run.Value(dryRun) || run.Value(target) is not null)
             {
-                Print(run, await RunAsync(run, path, new RestoreRequest(run.Value(at), true), token));
+                Print(run, await RunAsync(run, path, new RestoreRequest(run.Value(at), run.Value(dryRun), run.Value(target), run.Value(name)), token));
                 return;
             }
             if (!run.Value(yes)) await AskAsync(run, path, run.Value(organization), run.Value(at), token);
@@ -49,17 +53,24 @@ internal static class RestoreCommand
         while (status.State == RestoreState.Running)
         {
             await Task.Delay(Poll, TimeProvider.System, cancellationToken);
-            status = await run.Server.GetAsync(path, CliJson.Default.RestoreStatus, cancellationToken);
+            // Of a copy the new organization tells.
+            status = await run.Server.GetAsync($"/api/admin/organizations/{status.Organization}/restore", CliJson.Default.RestoreStatus, cancellationToken);
         }
         return status.State == RestoreState.Completed ? status : throw new RefusedException(status.Problem ?? "The restore failed.", null);
     }
 
     private static void Print(CommandRun run, RestoreStatus status) => run.Print(status, CliJson.Default.RestoreStatus, done =>
     {
+        if (done.StateAt is null)
+        {
+            Console.WriteLine($"{done.Organization} is there: the same request has made it before.");
+            return;
+        }
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"The newest proven state at or before {done.At:O} is of {done.StateAt:O}: {done.Contacts} contacts, from generation {done.Generation} of epoch {done.Epoch}."));
         Console.WriteLine(done.NewEpoch is { } epoch
-            ? string.Create(CultureInfo.InvariantCulture, $"{done.Organization} goes on from it in epoch {epoch}. What was the truth before stays in the bucket.")
+            ? done.Source is { } source ? $"{done.Organization} is made of it. {source} is what it was."
+            : string.Create(CultureInfo.InvariantCulture, $"{done.Organization} goes on from it in epoch {epoch}. What was the truth before stays in the bucket.")
             : "Nothing was changed.");
     });
 }

@@ -14,14 +14,17 @@ internal sealed partial class OrgDatabaseGrain
     private Task _restoring = Task.CompletedTask;
 
     /// <inheritdoc/>
-    public async Task<RestoreStatus> Restore(DateTimeOffset at, bool dryRun, CancellationToken cancellationToken)
+    public Task<RestoreStatus> Restore(DateTimeOffset at, bool dryRun, CancellationToken cancellationToken) => RestoreAsync(
+        new RestoreStatus { Organization = _activation.Organization, State = RestoreState.Running, DryRun = dryRun, At = at, StartedAt = time.GetUtcNow() },
+        GoBackAsync, cancellationToken);
+
+    private async Task<RestoreStatus> RestoreAsync(RestoreStatus begun, Func<RestoreStatus, Task<RestoreStatus>> restore, CancellationToken cancellationToken)
     {
         _activation.Touch();
         if (_restore is { State: RestoreState.Running })
             throw new OrganizationException(OrganizationErrorCode.RestoreInProgress, "A restore of this organization runs already.");
-        var begun = new RestoreStatus { Organization = _activation.Organization, State = RestoreState.Running, DryRun = dryRun, At = at, StartedAt = time.GetUtcNow() };
         _restore = begun;
-        var running = RestoreAsync(begun);
+        var running = RunAsync(begun, restore);
         _restoring = running;
         try
         {
@@ -41,22 +44,17 @@ internal sealed partial class OrgDatabaseGrain
     }
 
     /// <summary>Runs to its end whoever waits.</summary>
-    private async Task<RestoreStatus> RestoreAsync(RestoreStatus restore)
+    private async Task<RestoreStatus> RunAsync(RestoreStatus begun, Func<RestoreStatus, Task<RestoreStatus>> restore)
     {
         await Task.Yield(); // so that the caller has taken note of it
         try
         {
-            var organization = await FindAsync(_deactivating.Token);
-            if (!restore.DryRun) await FlushTruthAsync();
-            await using var past = await opening.BringBackAsync(organization, restore.At, _deactivating.Token);
-            restore = restore with { Epoch = past.Epoch, Generation = past.Generation, StateAt = past.StateAt, Contacts = past.Contacts };
-            if (!restore.DryRun) restore = restore with { NewEpoch = await ReplaceAsync(organization, past) };
-            return _restore = restore with { State = RestoreState.Completed, FinishedAt = time.GetUtcNow() };
+            return _restore = await restore(begun) with { State = RestoreState.Completed, FinishedAt = time.GetUtcNow() };
         }
         catch (Exception e)
         {
             // The boundary of the turn: whoever polls must see an end.
-            _restore = restore with
+            _restore = begun with
             {
                 State = RestoreState.Failed,
                 FinishedAt = time.GetUtcNow(),
@@ -65,6 +63,15 @@ internal sealed partial class OrgDatabaseGrain
             if (e is not OrganizationException) LogUnexpected(_activation.Organization, e);
             throw;
         }
+    }
+
+    private async Task<RestoreStatus> GoBackAsync(RestoreStatus restore)
+    {
+        var organization = await FindAsync(_activation.Organization, _deactivating.Token);
+        if (!restore.DryRun) await FlushTruthAsync();
+        await using var past = await opening.BringBackAsync(organization, restore.At, _deactivating.Token);
+        restore = restore with { Epoch = past.Epoch, Generation = past.Generation, StateAt = past.StateAt, Contacts = past.Contacts };
+        return restore.DryRun ? restore : restore with { NewEpoch = await ReplaceAsync(organization, past) };
     }
 
     /// <summary>

@@ -6,6 +6,7 @@ using Silo.Contracts.Contacts;
 using Silo.Contracts.Databases;
 using Silo.Contracts.Organizations;
 using Silo.Storage.Catalog;
+using Silo.Storage.Copies;
 using Silo.Storage.Databases;
 using Silo.Storage.Gcs;
 using Silo.Storage.Imports;
@@ -23,8 +24,8 @@ namespace Silo.Cluster.Databases;
 /// </remarks>
 [GrainType("org-database"), KeepAlive, Immovable, DatabasePlacement]
 internal sealed partial class OrgDatabaseGrain(
-    OrganizationCatalog catalog, OrgDatabaseOpening opening, ImportIntake intake, ActiveDatabases active, SiloResources resources, SiloLoads loads, IOptions<DatabaseOptions> options,
-    ILocalSiloDetails silo, TimeProvider time, ILogger<OrgDatabaseGrain> logger) : Grain, IOrgDatabaseGrain
+    OrganizationCatalog catalog, OrgDatabaseOpening opening, OrganizationCopies copies, ImportIntake intake, ActiveDatabases active, SiloResources resources,
+    SiloLoads loads, IOptions<DatabaseOptions> options, ILocalSiloDetails silo, TimeProvider time, ILogger<OrgDatabaseGrain> logger) : Grain, IOrgDatabaseGrain
 {
     /// <summary>How long an activation without a database stays to answer: it holds the backoff.</summary>
     private static readonly TimeSpan KeepWithoutDatabase = TimeSpan.FromSeconds(10);
@@ -166,7 +167,7 @@ internal sealed partial class OrgDatabaseGrain(
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(_deactivating.Token);
             limit.CancelAfter(_options.ActivationTimeout);
             var phases = new ActivationPhases(time);
-            var organization = await FindAsync(limit.Token);
+            var organization = await FindAsync(_activation.Organization, limit.Token);
             phases.Done("catalog");
             await active.AddAsync(_activation, limit.Token);
             phases.Done("room");
@@ -203,9 +204,9 @@ internal sealed partial class OrgDatabaseGrain(
         }
     }
 
-    private async Task<Organization> FindAsync(CancellationToken cancellationToken)
+    private async Task<Organization> FindAsync(OrganizationId id, CancellationToken cancellationToken)
     {
-        var organization = await catalog.FindAsync(_activation.Organization, cancellationToken)
+        var organization = await catalog.FindAsync(id, cancellationToken)
             ?? throw new OrganizationException(OrganizationErrorCode.OrganizationNotFound, "There is no such organization.");
         return organization.DbType == OrganizationDbType.Sqlite
             ? organization

@@ -7,6 +7,7 @@ using Silo.Cluster.Databases;
 using Silo.Cluster.Membership;
 using Silo.Cluster.Placement;
 using Silo.Storage.Catalog;
+using Silo.Storage.Copies;
 using Silo.Storage.Databases;
 using Silo.Storage.Exports;
 using Silo.Storage.Gcs;
@@ -51,6 +52,7 @@ public static class SiloHosting
         builder.Services.AddOrgDatabases(configuration);
         builder.Services.AddImportIntake(configuration);
         builder.Services.AddDatabaseExports(configuration);
+        builder.Services.AddSingleton<OrganizationCopies>();
 
         var clustering = builder.Services.AddClustering(configuration);
         builder.Services.AddSingleton<IValidateOptions<ShutdownOptions>, ShutdownRules>();
@@ -70,6 +72,7 @@ public static class SiloHosting
         builder.Services.AddHostedService<LeaseSweep>();
         builder.Services.AddHostedService<RetentionSweep>();
         builder.Services.AddHostedService<ImportSweep>();
+        builder.Services.AddHostedService<CopySweep>();
         return builder;
     }
 

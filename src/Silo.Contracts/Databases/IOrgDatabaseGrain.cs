@@ -65,7 +65,21 @@ public interface IOrgDatabaseGrain : IGrainWithStringKey
     [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("restore")]
     Task<RestoreStatus> Restore(DateTimeOffset at, bool dryRun, CancellationToken cancellationToken);
 
-    /// <summary>The last restore that was asked for; null when there was none lately. Asking opens nothing.</summary>
+    /// <summary>
+    /// Makes this organization, which the catalog does not have yet, of what another one was at a moment, or only looks at that. The other
+    /// one is only read, in the bucket. Until it is whole there is no such organization; asked for again in the same words, it goes on, or says
+    /// that it is there. Refuses with <see cref="OrganizationErrorCode.OrganizationExists"/>, <see cref="OrganizationErrorCode.ValidationFailed"/>
+    /// (the name) and what <see cref="Restore"/> refuses with too.
+    /// </summary>
+    /// <param name="source">The organization that is copied.</param>
+    /// <param name="at">The moment, by the bucket's clock.</param>
+    /// <param name="name">The new organization's name; null for that of the other.</param>
+    /// <param name="dryRun">Finds, proves and counts, and changes nothing.</param>
+    /// <param name="cancellationToken">Gives up waiting; what has begun goes on.</param>
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("copy-from")]
+    Task<RestoreStatus> CopyFrom(OrganizationId source, DateTimeOffset at, string? name, bool dryRun, CancellationToken cancellationToken);
+
+    /// <summary>The last restore or copy that was asked for; null when there was none lately. Asking opens nothing.</summary>
     [AlwaysInterleave, Alias("find-restore")]
     Task<RestoreStatus?> FindRestore(CancellationToken cancellationToken);
 

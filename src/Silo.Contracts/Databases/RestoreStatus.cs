@@ -4,7 +4,7 @@ namespace Silo.Contracts.Databases;
 [GenerateSerializer, Immutable, Alias("silo.RestoreStatus")]
 public sealed record RestoreStatus
 {
-    /// <summary>Whose database.</summary>
+    /// <summary>Whose database: the new organization, for a copy.</summary>
     [Id(0)] public required OrganizationId Organization { get; init; }
 
     /// <summary>Running, completed or failed.</summary>
@@ -25,7 +25,9 @@ public sealed record RestoreStatus
     /// <summary>When the newest object that belongs to the state was written, by the bucket's clock; null until it is found.</summary>
     [Id(6)] public DateTimeOffset? StateAt { get; init; }
 
-    /// <summary>The epoch that the state is taken from; 0 for the older system's.</summary>
+    /// <summary>
+    /// The epoch that the state is taken from; 0 for the older system's. Like what follows null for a copy that the same request has made before.
+    /// </summary>
     [Id(7)] public long? Epoch { get; init; }
 
     /// <summary>The generation that the state is taken from.</summary>
@@ -39,6 +41,9 @@ public sealed record RestoreStatus
 
     /// <summary>Why it failed; null when it did not. The truth is then what it was.</summary>
     [Id(11)] public string? Problem { get; init; }
+
+    /// <summary>The organization that is copied; null for a return of the organization itself.</summary>
+    [Id(12)] public OrganizationId? Source { get; init; }
 }
 
 /// <summary>How far a restore has come.</summary>

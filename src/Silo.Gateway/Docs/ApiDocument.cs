@@ -126,7 +126,8 @@ internal static class ApiDocument
         var type = context.JsonTypeInfo.Type;
         if (type == typeof(DateTimeOffset) || type == typeof(OrganizationId) || type.IsEnum) schema.Type = JsonSchemaType.String;
         if (type == typeof(DateTimeOffset?) || Nullable.GetUnderlyingType(type)?.IsEnum == true) schema.Type = JsonSchemaType.String | JsonSchemaType.Null;
-        if (type == typeof(OrganizationId)) schema.Pattern = IdPattern;
+        if (type == typeof(OrganizationId?)) schema.Type = JsonSchemaType.String | JsonSchemaType.Null;
+        if (type == typeof(OrganizationId) || type == typeof(OrganizationId?)) schema.Pattern = IdPattern;
         if (type == typeof(ProblemBody)) schema.Required?.Remove("errors");
         if (context.JsonPropertyInfo is not null || schema.Properties is not { } properties) return Task.CompletedTask;
         if (type == typeof(ContactFields) || type == typeof(Contact))

@@ -17,7 +17,7 @@ internal sealed partial class ExportEndpoints(SiloGrains grains, IOptions<Gatewa
     private const string ContentType = "application/vnd.sqlite3";
 
     /// <summary>What a slow client has beside the time that its rate allows.</summary>
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
 
     private readonly TimeSpan _pieceTime = Grace + TimeSpan.FromSeconds((double)ExportedFile.PieceBytes / options.Value.MinExportBytesPerSecond);
 

@@ -86,6 +86,16 @@ public sealed partial class OrganizationCatalog : IDisposable
     public Task<Organization> AddAsync(NewOrganization organization, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(organization);
+        return AddAsync(organization, ReplicaPathOf(organization.Id), cancellationToken);
+    }
+
+    /// <summary>Where the replica of an organization is, unless it was made in another way.</summary>
+    internal static string ReplicaPathOf(OrganizationId organization) => $"litestream-replicas/{organization}";
+
+    /// <summary>Adds an organization whose rows are in the bucket already, at a place of their own.</summary>
+    /// <inheritdoc cref="AddAsync(NewOrganization, CancellationToken)" path="/exception"/>
+    internal Task<Organization> AddAsync(NewOrganization organization, string replicaPath, CancellationToken cancellationToken)
+    {
         NewOrganizationRules.Check(organization);
         var isReplicated = organization.DbType == OrganizationDbType.Sqlite;
         var added = new Organization
@@ -95,7 +105,7 @@ public sealed partial class OrganizationCatalog : IDisposable
             DbType = organization.DbType,
             TursoUrl = organization.TursoUrl,
             GcsBucketName = isReplicated ? _bucketName : null,
-            GcsReplicaPath = isReplicated ? $"litestream-replicas/{organization.Id.Value}" : null,
+            GcsReplicaPath = isReplicated ? replicaPath : null,
             Durability = organization.Durability ?? _durability,
             CreatedAt = _time.GetUtcNow(),
         };

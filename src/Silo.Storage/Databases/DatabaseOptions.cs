@@ -33,6 +33,10 @@ public sealed class DatabaseOptions
     [Range(typeof(TimeSpan), "00:00:01", "3650.00:00:00")]
     public TimeSpan ReplicaRetention { get; set; } = TimeSpan.FromDays(7);
 
+    /// <summary>How long the snapshot of a copy stays in the bucket that came to nothing and was not asked for again.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "365.00:00:00")]
+    public TimeSpan AbandonedCopyRetention { get; set; } = TimeSpan.FromDays(1);
+
     /// <summary>How many databases a silo holds at once; each costs a Litestream process. Beyond, one that is idle is put away first.</summary>
     [Range(1, 100_000)]
     public int MaxActive { get; set; } = 1_000;

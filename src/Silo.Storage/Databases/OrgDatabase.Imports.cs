@@ -109,7 +109,7 @@ public sealed partial class OrgDatabase
     private async Task<ImportRecord> WriteRecordAsync(Func<ImportRecord> write, CancellationToken cancellationToken)
     {
         // Not in its turn: while the bucket cannot be reached, other writes go on.
-        await WaitPublicationAsync(cancellationToken);
+        await WaitUntilPublishedAsync(cancellationToken);
         // It has no client that would come again: it waits for its turn as long as it takes.
         await _writeLock.WaitAsync(cancellationToken);
         _isMerging = true;
@@ -137,18 +137,6 @@ public sealed partial class OrgDatabase
         {
             _isMerging = false;
             _writeLock.Release();
-        }
-    }
-
-    private async Task WaitPublicationAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            await _litestream.Published.WaitAsync(cancellationToken);
-        }
-        catch (Exception e) when (e is Gcs.HeadMovedException or Gcs.HeadException)
-        {
-            throw MovedAway(e);
         }
     }
 }

@@ -141,6 +141,20 @@ public sealed partial class OrgDatabase : IAsyncDisposable
         }
     }
 
+    /// <summary>Completes when the head names what this activation replicates.</summary>
+    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.DatabaseMoved"/>: it never will.</exception>
+    public async Task WaitUntilPublishedAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _litestream.Published.WaitAsync(cancellationToken);
+        }
+        catch (Exception e) when (e is HeadMovedException or HeadException)
+        {
+            throw MovedAway(e);
+        }
+    }
+
     /// <summary>What the admin API shows.</summary>
     public OrgDatabaseStatus Status() => new(
         _litestream.Pid, _litestream.Restarts, _litestream.Remedies, Length(_files.Database), Length(_files.Database + "-wal"), _tracker.Lag, _tracker.LagBytes,

@@ -24,9 +24,12 @@ public sealed class ExportsOptions
     [Range(typeof(TimeSpan), "00:00:00.100", "00:00:30")]
     public TimeSpan MaxWriteHold { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long the file stays that nobody asks for any more: its gateway ended.</summary>
-    [Range(typeof(TimeSpan), "00:00:00.500", "00:30:00")]
-    public TimeSpan Expiry { get; set; } = TimeSpan.FromMinutes(1);
+    /// <summary>
+    /// How long the file stays that nobody asks for any more: its gateway ended. Longer than the slowest client takes for 256 KiB
+    /// (<c>Gateway:MinExportBytesPerSecond</c>, and half a minute of patience).
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00.500", "01:00:00")]
+    public TimeSpan Expiry { get; set; } = TimeSpan.FromMinutes(2);
 }
 
 [OptionsValidator]

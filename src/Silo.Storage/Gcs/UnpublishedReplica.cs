@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Silo.Contracts;
+using Silo.Storage.Copies;
 using Silo.Storage.Litestream;
 
 namespace Silo.Storage.Gcs;
@@ -22,7 +23,12 @@ public sealed partial class UnpublishedReplica(BucketClient bucket, string repli
     {
         var folders = new List<string>();
         await foreach (var prefix in bucket.ListPrefixesAsync($"{replicaPath}/", cancellationToken)) folders.Add(prefix[(replicaPath.Length + 1)..].TrimEnd('/'));
-        if (folders.Count == 0) return null;
+        if (folders.Count == 0)
+        {
+            return head is null && CopyPath.IsOne(replicaPath)
+                ? throw new HeadException(organization, $"it was made as a copy, and {CopyPath.SnapshotOf(replicaPath)} is missing. Restore that object.")
+                : null;
+        }
 
         if (head is null)
         {

@@ -131,6 +131,14 @@ internal static class OrgSchema
         }
     }
 
+    /// <summary>Gives a file that is nobody's yet to another organization.</summary>
+    /// <exception cref="SchemaException">It is not stamped with the first one.</exception>
+    public static void Restamp(SqliteConnection connection, OrganizationId from, OrganizationId to)
+    {
+        CheckOrganization(connection, from);
+        connection.Execute("UPDATE silo_meta SET value = $to WHERE key = 'organization_id'", ("$to", to.Value));
+    }
+
     private static void CheckOrganization(SqliteConnection connection, OrganizationId organization)
     {
         var stamped = connection.Scalar<string>(SelectStamp);

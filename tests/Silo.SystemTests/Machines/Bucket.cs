@@ -25,6 +25,9 @@ internal sealed class Bucket(Uri url, string name)
     /// <summary>The state in the head: acquiring, active or released.</summary>
     public async Task<string?> StateAsync(string organization) => (await HeadAsync(organization))?.GetProperty("state").GetString();
 
+    /// <summary>How many requests have met a fault of the plan.</summary>
+    public async Task<long> FaultsAsync() => JsonDocument.Parse(await Http.GetStringAsync(new Uri(url, "/_emulator/stats"), Cancellation)).RootElement.GetProperty("faults").GetInt64();
+
     /// <summary>How many requests there were, not counting those that look or break.</summary>
     public async Task<long> RequestsAsync()
     {

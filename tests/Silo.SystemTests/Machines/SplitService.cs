@@ -50,9 +50,9 @@ internal sealed class SplitService(Machine machine)
         Assert.Equal((Databases, _siloGatewayPort), (ready.DataDirectory, ready.GatewayPort));
     }
 
-    public async Task StartGatewayAsync()
+    public async Task StartGatewayAsync(params string[] settings)
     {
-        Gateway = machine.Start([HostProcess.Program("Silo.Gateway"), "--urls", "http://127.0.0.1:0", $"--Auth:SigningKey={Service.SigningKey}", $"--Clustering:GatewayPort={_siloGatewayPort}"],
+        Gateway = machine.Start([HostProcess.Program("Silo.Gateway"), "--urls", "http://127.0.0.1:0", $"--Auth:SigningKey={Service.SigningKey}", $"--Clustering:GatewayPort={_siloGatewayPort}", .. settings],
             ("GCS_BUCKET_NAME", "silo"), ("STORAGE_EMULATOR_HOST", $"127.0.0.1:{_bucketPort}"));
         GatewayUrl = (await Gateway.ReadyAsync()).Url!;
         _service = new Service(GatewayUrl);

@@ -53,6 +53,19 @@ public sealed class CommandTests(StandInCluster cluster) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Restore_AsAnother_AsksNobodyAndSaysWhatIsNew()
+    {
+        var copy = "copy-" + Guid.NewGuid().ToString("N");
+        var done = await RunAsync("restore", "--org", _id, "--at", "2026-01-02T03:04:05Z", "--as", copy, "--name", "New");
+        Assert.Equal((0, ""), (done.Code, done.Errors));
+        Assert.Contains($"{copy} is made of it. {_id} is what it was.", done.Output, StringComparison.Ordinal);
+        Assert.Equal("New", cluster.StandIns.Names[copy]);
+
+        cluster.StandIns.Failures[copy] = new OrganizationException(OrganizationErrorCode.OrganizationExists, "It is there.");
+        Assert.Equal((1, "It is there. (organization_exists)\n"), ((await RunAsync("restore", "--org", _id, "--at", "2026-01-02T03:04:05Z", "--as", copy)) is var refused ? (refused.Code, refused.Errors) : default));
+    }
+
+    [Fact]
     public async Task Refusal_IsOneSentenceWithItsCode()
     {
         cluster.StandIns.Failures[_id] = new OrganizationException(OrganizationErrorCode.RestorePointNotFound, "Nothing so old.");
@@ -108,6 +121,8 @@ public sealed class CommandTests(StandInCluster cluster) : IAsyncLifetime
 
     [Theory]
     [InlineData("restore --org x")]
+    [InlineData("restore --org x --at 2026-01-02T03:04:05Z --as A")]
+    [InlineData("restore --org x --at 2026-01-02T03:04:05Z --name n --yes")]
     [InlineData("warm ../x")]
     [InlineData("locks release A")]
     [InlineData("nothing")]

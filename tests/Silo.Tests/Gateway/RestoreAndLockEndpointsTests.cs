@@ -69,6 +69,38 @@ public sealed class RestoreAndLockEndpointsTests(StandInCluster cluster) : IAsyn
         Assert.Equal(0, cluster.StandIns.Arrival(_id).CurrentCount);
     }
 
+    [Fact]
+    public async Task Restore_AsAnother_IsMadeByTheNewOne()
+    {
+        var copy = "copy-" + Guid.NewGuid().ToString("N");
+        using var done = await Post($$"""{"at":"2026-01-02T03:04:05Z","as":"{{copy}}","name":"New"}""");
+        var json = await done.Json();
+        Assert.Equal((200, copy, _id), ((int)done.StatusCode, json.GetProperty("organization").GetString(), json.GetProperty("source").GetString()));
+        Assert.Equal("New", cluster.StandIns.Names[copy]);
+        Assert.Equal(0, cluster.StandIns.Arrival(_id).CurrentCount);
+
+        // It is not in the catalog yet, and tells how it goes on.
+        cluster.StandIns.Restores[copy] = cluster.StandIns.Restores[copy] with { State = RestoreState.Running };
+        using var begun = await Post($$"""{"at":"2026-01-02T03:04:05Z","as":"{{copy}}"}""");
+        Assert.Equal((HttpStatusCode.Accepted, $"/api/admin/organizations/{copy}/restore"), (begun.StatusCode, begun.Headers.Location?.OriginalString));
+        using var polled = await _gateway.Get(begun.Headers.Location!.OriginalString, _token);
+        Assert.Equal("running", (await polled.Json()).GetProperty("state").GetString());
+    }
+
+    [Theory]
+    [InlineData("""{"at":"2026-01-02T03:04:05Z","as":"A"}""", 400, "invalid_organization_id")]
+    [InlineData("""{"at":"2026-01-02T03:04:05Z","as":""}""", 400, "invalid_organization_id")]
+    [InlineData("""{"at":"2026-01-02T03:04:05Z","name":"of nobody"}""", 422, "validation_failed")]
+    [InlineData("""{"at":"2026-01-02T03:04:05Z","as":"ITSELF"}""", 422, "validation_failed")]
+    [InlineData("""{"as":"copy"}""", 422, "validation_failed")]
+    public async Task Restore_AsNothingThatCanBe_IsRefusedAndNothingIsAsked(string json, int status, string code)
+    {
+        using var response = await Post(json.Replace("ITSELF", _id, StringComparison.Ordinal));
+        await response.Problem(status, code);
+        Assert.Equal(0, cluster.StandIns.Arrival(_id).CurrentCount);
+        Assert.Equal(0, cluster.StandIns.Arrival("copy").CurrentCount);
+    }
+
     [Theory]
     [InlineData(OrganizationErrorCode.RestorePointNotFound, 404, "restore_point_not_found")]
     [InlineData(OrganizationErrorCode.RestoreInProgress, 409, "restore_in_progress")]

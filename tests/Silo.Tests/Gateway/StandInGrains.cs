@@ -26,6 +26,9 @@ public sealed class StandIns
 
     public ConcurrentDictionary<string, RestoreStatus> Restores { get; } = new();
 
+    /// <summary>The names that were asked for for copies.</summary>
+    public ConcurrentDictionary<string, string> Names { get; } = new();
+
     /// <summary>What an export of an organization has.</summary>
     public ConcurrentDictionary<string, byte[]> Files { get; } = new();
 
@@ -126,6 +129,12 @@ public sealed class StandInDatabaseGrain(StandIns standIns) : Grain, IOrgDatabas
         };
         // A test that has put one there lets it run on.
         return standIns.Restores.GetOrAdd(Organization, asked);
+    }
+
+    public async Task<RestoreStatus> CopyFrom(OrganizationId source, DateTimeOffset at, string? name, bool dryRun, CancellationToken cancellationToken)
+    {
+        standIns.Names[Organization] = name ?? "none";
+        return await Restore(at, dryRun, cancellationToken) with { Source = source };
     }
 
     public Task<RestoreStatus?> FindRestore(CancellationToken cancellationToken) => Task.FromResult(standIns.Restores.GetValueOrDefault(Organization));
