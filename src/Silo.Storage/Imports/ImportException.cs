@@ -46,6 +46,9 @@ public static class ImportErrorCode
     /// <summary>The file in the bucket is not the one that was received, or is not there any more.</summary>
     public const string StagedFileChanged = "staged_file_changed";
 
+    /// <summary>It failed again and again for a reason that nobody expected; the silo's log has it.</summary>
+    public const string UnexpectedError = "unexpected_error";
+
     /// <summary>The silo's disk has no room.</summary>
     public const string DiskFull = "disk_full";
 }

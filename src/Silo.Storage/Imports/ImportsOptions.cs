@@ -33,6 +33,13 @@ public sealed class ImportsOptions
     [Range(1, 64)]
     public int MaxConcurrent { get; set; } = 2;
 
+    /// <summary>
+    /// How often an import may fail in a way that nobody expected before it is over, with <c>unexpected_error</c>: a mistake of ours must not block
+    /// the imports behind it. What is expected (the bucket, the disk, another owner) is waited for as long as it takes.
+    /// </summary>
+    [Range(1, 100)]
+    public int MaxUnexpectedFailures { get; set; } = 5;
+
     /// <summary>How much of a database and its indexes a merge keeps in memory, in bytes.</summary>
     [Range(1024 * 1024, 1024 * 1024 * 1024)]
     public int MergeCacheBytes { get; set; } = 32 * 1024 * 1024;

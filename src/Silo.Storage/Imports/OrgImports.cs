@@ -222,11 +222,12 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
     /// <summary>Goes on with one until it has ended, or until this activation ends.</summary>
     private async Task RunAsync(ImportRun run)
     {
+        var unexpected = 0;
         for (var backoff = FirstBackoff; ; backoff = Longer(backoff))
         {
             try
             {
-                var outcome = await TakeInAsync(run, _stopping.Token);
+                var outcome = await TakeInAsync(run, isGivenUp: unexpected >= intake.Options.MaxUnexpectedFailures, _stopping.Token);
                 await DoneAsync(run, outcome);
                 return;
             }
@@ -241,19 +242,21 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
             }
             catch (Exception e)
             {
-                // A mistake of ours must not end the queue, nor be repeated without a pause.
-                LogUnexpected(organization, run.Import.Id, e);
+                // A mistake of ours must not end the queue, nor be repeated without a pause or for ever.
+                LogUnexpected(organization, run.Import.Id, ++unexpected, intake.Options.MaxUnexpectedFailures, e);
             }
             if (!await PauseAsync(backoff)) return;
         }
     }
 
-    private async Task<ImportStatus> TakeInAsync(ImportRun run, CancellationToken cancellationToken)
+    private async Task<ImportStatus> TakeInAsync(ImportRun run, bool isGivenUp, CancellationToken cancellationToken)
     {
         var database = await open(cancellationToken);
         var record = await database.FindImportAsync(run.Import.Id, cancellationToken);
         try
         {
+            if (record is null && isGivenUp)
+                throw new ImportException(ImportErrorCode.UnexpectedError, 0, "The import failed again and again for a reason that nobody expected; an operator finds it in the silo's log. Nothing was changed.");
             record ??= await intake.TakeInAsync(run, database, cancellationToken);
         }
         catch (ImportException e)
@@ -264,7 +267,7 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
             {
                 record = await database.RecordAsync(failed, cancellationToken);
             }
-            catch (Exception full) when (ImportIntake.IsDiskFull(full))
+            catch (Exception unwritten) when (ImportIntake.IsDiskFull(unwritten) || (isGivenUp && unwritten is not (OrganizationException or OperationCanceledException)))
             {
                 // Nothing can be written; that it failed is known for as long as this activation lives, and it changed nothing.
                 return failed.Status;
@@ -319,8 +322,8 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
     [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: import {Import} is tried again: {Problem}")]
     private partial void LogTriedAgain(OrganizationId organization, string import, string problem);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: import {Import} failed unexpectedly and is tried again")]
-    private partial void LogUnexpected(OrganizationId organization, string import, Exception exception);
+    [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: import {Import} failed unexpectedly, time {Failures} of {MaxFailures}")]
+    private partial void LogUnexpected(OrganizationId organization, string import, int failures, int maxFailures, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Organization {Organization}: import {Import} is left to the next activation")]
     private partial void LogLeft(OrganizationId organization, string import);

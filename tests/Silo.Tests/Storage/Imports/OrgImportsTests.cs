@@ -9,6 +9,7 @@ using Silo.Contracts.Contacts;
 using Silo.Contracts.Imports;
 using Silo.Storage.Databases;
 using Silo.Storage.Imports;
+using Silo.Storage.Sqlite;
 using Silo.Tests.Storage.Databases;
 
 namespace Silo.Tests.Storage.Imports;
@@ -29,7 +30,7 @@ public sealed class OrgImportsTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _bench = await DatabaseBench.StartAsync(new() { ["Imports:MaxQueued"] = "1" });
+        _bench = await DatabaseBench.StartAsync(new() { ["Imports:MaxQueued"] = "1", ["Imports:MaxUnexpectedFailures"] = "2" });
         Activate("a");
     }
 
@@ -93,6 +94,27 @@ public sealed class OrgImportsTests : IAsyncLifetime
         Assert.Equal((ImportState.Completed, 2L, true), (done.State, done.Imported, done.Durable));
         await Eventually.GetAsync(async () => (await NamesAsync()).Count == 0 ? "gone" : null, "file and note are deleted");
         Assert.Equal(2L, await CountAsync());
+    }
+
+    /// <summary>A trigger stands for a mistake of ours.</summary>
+    [Fact]
+    public async Task Import_ThatFailsUnexpectedly_IsGivenUpAndLetsTheNextOneThrough()
+    {
+        await OpenAsync(Token);
+        var file = Directory.EnumerateFiles(_bench.Folder["a"], "org-demo.db", SearchOption.AllDirectories).Single();
+        using (var connection = OrgConnection.OpenWriter(file)) connection.Execute("CREATE TRIGGER mistake BEFORE INSERT ON contacts WHEN new.name = 'Ada' BEGIN SELECT RAISE(ABORT, 'a mistake'); END");
+        var import = await StageAsync("name\nAda\n");
+        await _imports.BeginAsync(import, Token);
+        var next = await StageAsync("name\nBo\n");
+        await _imports.BeginAsync(next, Token);
+
+        var failed = await _imports.FindAsync(import.Id, Wait, Token);
+        Assert.Equal((ImportState.Failed, "unexpected_error", 0L), (failed.State, failed.Errors[0].Code, failed.Imported));
+        Assert.Equal((ImportState.Completed, 1L), ((await _imports.FindAsync(next.Id, Wait, Token)) is var done ? (done.State, done.Imported) : default));
+        Assert.Equal(["Bo"], await OutsideAsync());
+        Assert.Empty(await NamesAsync());
+        await ReactivateAsync();
+        Assert.Equal("unexpected_error", (await _imports.FindAsync(import.Id, TimeSpan.Zero, Token)).Errors[0].Code);
     }
 
     [Fact]
