@@ -26,16 +26,19 @@ command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(a
     var litestream = await LitestreamBinary.LocateAsync(builder.Configuration["Litestream:Path"], cancellationToken);
     builder.AddSiloCluster(litestream);
     using var host = builder.Build();
-    await host.StartAsync(cancellationToken);
-    if (arguments.GetValue(readyFile) is { } file)
-    {
-        new ReadyFile
+    await host.ServeAsync(
+        () =>
         {
-            GatewayPort = host.Services.GetRequiredService<IOptions<EndpointOptions>>().Value.GatewayPort,
-            DataDirectory = Path.GetFullPath(host.Services.GetRequiredService<IOptions<DatabaseOptions>>().Value.DataDirectory),
-        }.Write(file.FullName);
-    }
-    await host.WaitForShutdownAsync(cancellationToken);
+            if (arguments.GetValue(readyFile) is { } file)
+            {
+                new ReadyFile
+                {
+                    GatewayPort = host.Services.GetRequiredService<IOptions<EndpointOptions>>().Value.GatewayPort,
+                    DataDirectory = Path.GetFullPath(host.Services.GetRequiredService<IOptions<DatabaseOptions>>().Value.DataDirectory),
+                }.Write(file.FullName);
+            }
+            return Task.CompletedTask;
+        }, cancellationToken);
 }));
 // The host itself listens to SIGTERM and takes the time that it needs; this would end the process after two seconds.
 return await command.Parse(options).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

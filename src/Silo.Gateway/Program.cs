@@ -19,12 +19,15 @@ command.SetAction(async (arguments, cancellationToken) =>
         builder.AddSiloClusterClient();
         await using var app = builder.Build();
         app.MapSiloGateway();
-        await app.StartAsync(cancellationToken);
-        if (arguments.GetValue(readyFile) is { } file) new ReadyFile { Url = ListeningAddress.Of(app) }.Write(file.FullName);
-        await app.WaitForShutdownAsync(cancellationToken);
+        await app.ServeAsync(
+            () =>
+            {
+                if (arguments.GetValue(readyFile) is { } file) new ReadyFile { Url = ListeningAddress.Of(app) }.Write(file.FullName);
+                return Task.CompletedTask;
+            }, cancellationToken);
         return 0;
     }
-    // A setting that breaks a rule or cannot be read, or a port that is in use: one sentence for the operator, who needs no stack trace.
+    // A setting that breaks a rule or cannot be read, or a port or a certificate that cannot be had: one sentence for the operator, who needs no stack trace.
     catch (Exception refused) when (refused is OptionsValidationException or IOException or InvalidOperationException { InnerException: FormatException })
     {
         await Console.Error.WriteLineAsync(refused.Message);

@@ -33,7 +33,7 @@ command.SetAction(async (arguments, stopping) =>
         await Task.Delay(Timeout.Infinite, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return 0;
     }
-    catch (Exception problem) when (problem is IOException or InvalidDataException or OptionsValidationException)
+    catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or InvalidDataException or OptionsValidationException)
     {
         await Console.Error.WriteLineAsync(problem.Message);
         return 1;

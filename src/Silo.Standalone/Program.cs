@@ -35,14 +35,15 @@ command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(a
     builder.AddSiloGateway();
     await using var app = builder.Build();
     app.MapSiloGateway();
-    await app.StartOrStopAsync(cancellationToken);
-
-    var url = ListeningAddress.Of(app);
-    await app.Services.AddDemoOrganizationAsync(cancellationToken);
-    Welcome.Print(url, bucket?.Url, folder, ownKey ? app.Configuration["Auth:SigningKey"] : null);
-    if (arguments.GetValue(readyFile) is { } file)
-        new ReadyFile { Url = url, BucketUrl = bucket?.Url.ToString().TrimEnd('/'), DataDirectory = folder.Path }.Write(file.FullName);
-    await app.WaitForShutdownAsync(cancellationToken);
+    await app.ServeAsync(
+        async () =>
+        {
+            var url = ListeningAddress.Of(app);
+            await app.Services.AddDemoOrganizationAsync(cancellationToken);
+            if (arguments.GetValue(readyFile) is { } file)
+                new ReadyFile { Url = url, BucketUrl = bucket?.Url.ToString().TrimEnd('/'), DataDirectory = folder.Path }.Write(file.FullName);
+            Welcome.Print(url, bucket?.Url, folder, ownKey ? app.Configuration["Auth:SigningKey"] : null);
+        }, cancellationToken);
 }));
 // The host itself listens to SIGTERM and takes the time that it needs; this would end the process after two seconds.
 return await command.Parse(options).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

@@ -117,6 +117,49 @@ public sealed class StartTests
         Assert.Contains(named, await RefusalAsync(Start(machine, setting)), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Start_ReadyFileThatCannotBeWritten_IsRefusedAndAllIsPutAway()
+    {
+        await using var machine = new Machine();
+        var silo = await machine.StartStandaloneAsync();
+        await silo.Operator.CreateOrganizationAsync("acme");
+        (await silo.Member("acme").AddContactAsync("Ada")).Is(201);
+        Assert.Equal(0, await silo.TerminateAsync());
+        var nowhere = machine["none/ready.json"];
+        var commands = new List<string[]>
+        {
+            (string[])[HostProcess.Program("Silo.Standalone"), .. Anywhere, "--data", machine.Data],
+            (string[])[HostProcess.Program("Silo.Cluster"), "--silo-port", "0", "--gateway-port", "0", $"--Database:DataDirectory={machine["databases"]}", $"--ConnectionStrings:Catalog={machine["catalog.db"]}", "--Gcs:BucketName=silo", "--Gcs:EmulatorHost=127.0.0.1:1"],
+            (string[])[HostProcess.Program("Silo.Gateway"), "--urls", "http://127.0.0.1:0", $"--Auth:SigningKey={Service.SigningKey}", "--Clustering:GatewayPort=1", "--Gcs:BucketName=silo", "--Logging:LogLevel:Orleans=None"],
+            (string[])[HostProcess.Program("Silo.GcsEmulator"), "--port", "0", "--data", machine["bucket"]],
+        };
+        foreach (var command in commands)
+        {
+            await using var host = HostProcess.Start([.. command, "--ready-file", nowhere], readyFile: null);
+            Assert.Contains(nowhere, await RefusalAsync(host), StringComparison.Ordinal);
+        }
+        await machine.OnlyRunsAsync();
+        silo = await machine.StartStandaloneAsync();
+        Assert.Equal(["Ada"], await silo.Member("acme").NamesAsync());
+    }
+
+    [Theory]
+    [InlineData("Silo.Standalone")]
+    [InlineData("Silo.Gateway")]
+    public async Task Start_HttpsWithoutACertificate_IsRefusedAndAllIsPutAway(string program)
+    {
+        await using var machine = new Machine();
+        string[] command = program == "Silo.Standalone"
+            ? [HostProcess.Program(program), "--urls", "https://127.0.0.1:0", "--bucket-port", "0", "--data", machine.Data]
+            : [HostProcess.Program(program), "--urls", "https://127.0.0.1:0", $"--Auth:SigningKey={Service.SigningKey}", "--Clustering:GatewayPort=1", "--Gcs:BucketName=silo", "--Logging:LogLevel:Orleans=None"];
+        // A certificate for development may be in the home of whoever runs this.
+        var host = machine.Start(command, ("HOME", machine["home"]), ("DOTNET_CLI_HOME", machine["home"]));
+        var refusal = await RefusalAsync(host);
+        Assert.Contains("HTTPS cannot be served", refusal, StringComparison.Ordinal);
+        Assert.Contains("Kestrel:Certificates:Default:Path", refusal, StringComparison.Ordinal);
+        await machine.OnlyRunsAsync();
+    }
+
     [Theory]
     [InlineData("Silo.Standalone", "8080")]
     [InlineData("Silo.Standalone", "http://127.0.0.1:80800")]

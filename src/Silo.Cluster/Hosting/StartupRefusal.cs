@@ -24,25 +24,11 @@ public static class StartupRefusal
         }
     }
 
-    /// <summary>Starts a host. The port for HTTP comes last; when it is in use, the silo that has started is stopped in order.</summary>
-    public static async Task StartOrStopAsync(this IHost host, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await host.StartAsync(cancellationToken);
-        }
-        catch (IOException)
-        {
-            await host.StopAsync(CancellationToken.None);
-            throw;
-        }
-    }
-
     /// <summary>Leaves it to that sentence: the host would log the same with a stack trace. What it calls critical it still says.</summary>
     public static void AddStartupRefusal(this ILoggingBuilder logging) => logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
 
     private static bool IsRefusal(Exception e) =>
         e is OptionsValidationException or LitestreamNotFoundException or DataDirectoryException or CatalogException
-        or IOException // a port or a folder that is in use
+        or IOException // a port or a folder that is in use, a certificate that is missing, a file that cannot be written
         or InvalidOperationException { InnerException: FormatException }; // a setting that cannot be read
 }

@@ -25,12 +25,20 @@ public sealed record ReadyFile
     public string? DataDirectory { get; init; }
 
     /// <summary>Writes the file in one piece: it is there with all of its text, or not at all.</summary>
+    /// <exception cref="IOException">It cannot be written. The message is for the operator.</exception>
     public void Write(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         var unfinished = $"{path}.{Pid}";
-        File.WriteAllBytes(unfinished, JsonSerializer.SerializeToUtf8Bytes(this, ReadyFileJson.Default.ReadyFile));
-        File.Move(unfinished, path, overwrite: true);
+        try
+        {
+            File.WriteAllBytes(unfinished, JsonSerializer.SerializeToUtf8Bytes(this, ReadyFileJson.Default.ReadyFile));
+            File.Move(unfinished, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"The file of --ready-file cannot be written: {e.Message}", e);
+        }
     }
 }
 
