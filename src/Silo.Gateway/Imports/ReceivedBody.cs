@@ -2,6 +2,7 @@ using System.IO.Compression;
 using System.IO.Pipelines;
 using System.Security.Cryptography;
 using Silo.Contracts;
+using Silo.Storage.Imports;
 
 namespace Silo.Gateway.Imports;
 
@@ -9,7 +10,7 @@ namespace Silo.Gateway.Imports;
 /// A body as it comes in, counted and hashed on its way through. One that is compressed is inflated beside, for its size alone: a small
 /// file that inflates to terabytes is refused while it comes.
 /// </summary>
-internal sealed class ReceivedBody : Stream
+internal sealed class ReceivedBody : ReadingStream
 {
     private readonly Stream _body;
     private readonly long _maxBytes;
@@ -28,20 +29,6 @@ internal sealed class ReceivedBody : Stream
 
     /// <summary>Bytes received so far.</summary>
     public long Received { get; private set; }
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     /// <summary>The SHA-256 of all that was received, in hexadecimal; once, at the end.</summary>
     public string Sha256() => Convert.ToHexStringLower(_hash.GetHashAndReset());
@@ -72,18 +59,7 @@ internal sealed class ReceivedBody : Stream
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("A body is read asynchronously.");
-
-    public override void Flush()
-    {
-        // Nothing is ever written.
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    public override int Read(Span<byte> buffer) => throw new NotSupportedException("A body is read asynchronously.");
 
     public override async ValueTask DisposeAsync()
     {
