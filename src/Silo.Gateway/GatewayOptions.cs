@@ -1,10 +1,11 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using Silo.Gateway.Limits;
 
 namespace Silo.Gateway;
 
 /// <summary>The bounds of one gateway (section <c>Gateway</c>).</summary>
-public sealed class GatewayOptions
+public sealed class GatewayOptions : IValidatableObject
 {
     /// <summary>The section of the configuration.</summary>
     public const string Section = "Gateway";
@@ -59,9 +60,25 @@ public sealed class GatewayOptions
     [Range(1, 1_073_741_824)]
     public int MinExportBytesPerSecond { get; set; } = 65_536;
 
+    /// <summary>
+    /// The proxies in front of this gateway, as addresses or networks (<c>127.0.0.1</c>, <c>::1/128</c>): what they say in <c>X-Forwarded-For</c>
+    /// is whom a request comes from. With none, which is the default, nobody is believed.
+    /// </summary>
+    [MaxLength(100)]
+    public IList<string> TrustedProxies { get; } = [];
+
     /// <summary>The only local port that answers <c>/metrics</c>; 0 for every port that the gateway listens on.</summary>
     [Range(0, 65_535)]
     public int MetricsPort { get; set; }
+
+    /// <inheritdoc/>
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        foreach (var proxy in TrustedProxies)
+        {
+            if (!ForwardedSource.TryParse(proxy, out _)) yield return new ValidationResult($"Gateway:TrustedProxies has '{proxy}', which is neither an address nor a network.", [nameof(TrustedProxies)]);
+        }
+    }
 }
 
 [OptionsValidator]

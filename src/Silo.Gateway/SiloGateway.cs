@@ -52,6 +52,7 @@ public static class SiloGateway
     public static WebApplication MapSiloGateway(this WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
+        app.UseForwardedSource();            // who sent it, if a proxy that is trusted stands between
         app.UseMiddleware<FailureAnswers>(); // whatever goes wrong below becomes problem+json
         app.UseRouting();                    // which call it is
         app.UseAuthentication();             // who is calling

@@ -56,6 +56,33 @@ public sealed class ImportEndpointsTests(StandInCluster cluster) : IAsyncLifetim
         Assert.Equal("name\nAda\n", await Object(key));
     }
 
+    [Theory]
+    [InlineData(null, "127.0.0.1")]
+    [InlineData("127.0.0.2", "127.0.0.1")]
+    [InlineData("127.0.0.1", "127.0.0.77")]
+    [InlineData("127.0.0.0/30", "127.0.0.77")]
+    public async Task Source_BehindAProxy_IsWhoTheProxySaysIfItIsTrusted(string? trusted, string source)
+    {
+        (string, string)[] settings = [("Gcs:BucketName", "bucket"), ("Gcs:EmulatorHost", _bucket.Url.Authority)];
+        await using var gateway = await TestGateway.Start(cluster.Client, null, trusted is null ? settings : [.. settings, ("Gateway:TrustedProxies:0", trusted)]);
+        var key = Guid.NewGuid();
+        using var answer = await gateway.Send(HttpMethod.Post, "/api/contacts/bulk-import", gateway.Member(_organization), "[]", request =>
+        {
+            request.Headers.Add("Idempotency-Key", key.ToString());
+            // What the client itself has written comes first; the proxy adds whom it saw.
+            request.Headers.Add("X-Forwarded-For", "127.0.0.99, 127.0.0.77");
+        });
+        Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+        Assert.Equal(source, cluster.StandIns.Imports[key.ToString()].Source);
+    }
+
+    [Fact]
+    public async Task TrustedProxies_ThatAreNone_AreRefusedAtTheStart()
+    {
+        var refused = await Assert.ThrowsAsync<Microsoft.Extensions.Options.OptionsValidationException>(() => TestGateway.Start(cluster.Client, null, ("Gateway:TrustedProxies:0", "proxy")));
+        Assert.Contains("'proxy'", refused.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Key_ThatIsKnown_IsAnsweredWithoutReadingTheBody()
     {
