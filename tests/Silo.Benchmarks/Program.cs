@@ -7,8 +7,8 @@ using Silo.Contracts.Hosting;
 using Silo.Storage.Turso;
 using Spectre.Console;
 
-var what = new Argument<string>("what") { Description = "Which benchmark: cold, warm, memory, replicated, checkpoint, import, hop, cluster, turso, or all of them.", DefaultValueFactory = _ => "all" };
-what.AcceptOnlyFromAmong("cold", "warm", "memory", "replicated", "checkpoint", "import", "hop", "cluster", "turso", "all");
+var what = new Argument<string>("what") { Description = "Which benchmark: cold, warm, memory, replicated, checkpoint, import, export, hop, cluster, turso, or all of them.", DefaultValueFactory = _ => "all" };
+what.AcceptOnlyFromAmong("cold", "warm", "memory", "replicated", "checkpoint", "import", "export", "hop", "cluster", "turso", "all");
 var defaults = new BenchmarkSettings();
 var organizations = new Option<int?>("--organizations") { Description = "Organizations; by default 20 cold, 100 warm, 300 for memory." };
 var contacts = Number("--contacts", "Contacts of each organization.", defaults.Contacts);
@@ -22,7 +22,7 @@ var data = new Option<DirectoryInfo?>("--data") { Description = "Folder that kee
 var json = new Option<FileInfo?>("--json") { Description = "File that gets a JSON line per measurement." };
 var host = new Option<string[]>("--host") { Description = "Setting of the standalone host, such as Litestream:GoGarbagePercent=10; may be given several times." };
 var environment = new Option<string[]>("--environment") { Description = "Environment variable of the servers, NAME=value; may be given several times." };
-var root = new RootCommand("Measures Silo beside a plain ASP.NET endpoint on Microsoft.Data.Sqlite: cold starts, warm requests, memory per active organization; and alone: replicated writes, checkpoints, bulk imports, reads from Turso.")
+var root = new RootCommand("Measures Silo beside a plain ASP.NET endpoint on Microsoft.Data.Sqlite: cold starts, warm requests, memory per active organization; and alone: replicated writes, checkpoints, bulk imports, exports, reads from Turso.")
 {
     what, organizations, contacts, rounds, seconds, connections, latency, written, withoutFloor, data, json, host, environment,
 };
@@ -52,6 +52,7 @@ root.SetAction(async (arguments, cancellationToken) =>
         if (asked is "replicated" or "all") await new ReplicatedWrites(run).RunAsync(cancellationToken);
         if (asked is "checkpoint" or "all") await new CheckpointHolds(run).RunAsync(cancellationToken);
         if (asked is "import" or "all") await new BulkImports(run).RunAsync(cancellationToken);
+        if (asked is "export" or "all") await new DatabaseExports(run).RunAsync(cancellationToken);
         if (asked is "hop" or "all") await new GatewayHop(run).RunAsync(cancellationToken);
         if (asked is "cluster" or "all") await new ClusterCosts(run).RunAsync(cancellationToken);
         if (asked is "turso" or "all") await new TursoReads(run).RunAsync(cancellationToken);

@@ -107,6 +107,33 @@ public sealed class ExportTests
     }
 
     [Fact]
+    public async Task Cluster_OfSeveralSilos_GivesEachExportFromWhereItsDatabaseIs()
+    {
+        await using var cluster = await SiloCluster.StartAsync(onPostgres: false, silos: 2, gateways: 2);
+        string[] organizations = ["one", "two", "three", "four"];
+        await cluster.CreateOrganizationsAsync(organizations);
+        foreach (var organization in organizations) (await cluster.Member(organization).AddContactAsync($"of {organization}", "replicated")).Is(201);
+        Assert.Equal(2, (await cluster.PlacesAsync()).Count);
+        using var folder = new TestFolder();
+        for (var gateway = 0; gateway < 2; gateway++)
+        {
+            foreach (var organization in organizations)
+            {
+                using var answer = await BeginAsync(cluster.Gateways[gateway].Url, organization);
+                Assert.Equal([$"of {organization}"], Bucket.Read(await SaveAsync(folder[$"{organization}-{gateway}.db"], answer)).Select(contact => contact.Name));
+            }
+        }
+        // A copy is made wherever its grain comes to be, and is served from there.
+        foreach (var organization in organizations)
+        {
+            var at = TimeProvider.System.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
+            (await cluster.Member(organization).AddContactAsync("later", "replicated")).Is(201);
+            (await cluster.Operator.PostAsync($"/api/admin/organizations/{organization}/restore", $$"""{"at":"{{at}}","as":"copy-of-{{organization}}"}""")).Is(200);
+            Assert.Equal([$"of {organization}"], await cluster.Member($"copy-of-{organization}", gateway: 1).NamesAsync());
+        }
+    }
+
+    [Fact]
     public async Task Disk_WithoutRoomForTheCopy_RefusesItAndServesOn()
     {
         await using var machine = new Machine();
@@ -148,18 +175,22 @@ public sealed class ExportTests
     }
 
     /// <summary>Somebody asks for the file and does not read it yet.</summary>
-    private static async Task<HttpResponseMessage> BeginAsync(SplitService service)
+    private static Task<HttpResponseMessage> BeginAsync(SplitService service) => BeginAsync(service.GatewayUrl, "acme");
+
+    private static async Task<HttpResponseMessage> BeginAsync(string gateway, string organization)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(new Uri(service.GatewayUrl), "/api/admin/organizations/acme/export"));
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(new Uri(gateway), $"/api/admin/organizations/{organization}/export"));
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", Service.Tokens.Admin());
         return await Http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
     }
 
-    private static async Task<int> CountAsync(Machine machine, HttpResponseMessage answer)
+    private static async Task<int> CountAsync(Machine machine, HttpResponseMessage answer) => Bucket.Read(await SaveAsync(machine[$"{Guid.NewGuid():n}.db"], answer)).Count;
+
+    private static async Task<string> SaveAsync(string path, HttpResponseMessage answer)
     {
-        var path = machine[$"{Guid.NewGuid():n}.db"];
-        await using (var file = File.Create(path)) await answer.EnsureSuccessStatusCode().Content.CopyToAsync(file, Cancellation);
-        return Bucket.Read(path).Count;
+        await using var file = File.Create(path);
+        await answer.EnsureSuccessStatusCode().Content.CopyToAsync(file, Cancellation);
+        return path;
     }
 
     private static IReadOnlyList<string> Temporary(string databases) => [.. Directory.EnumerateFiles(Path.Combine(databases, "_temporary"), "*", SearchOption.AllDirectories)];

@@ -52,6 +52,9 @@ internal sealed partial class ActiveDatabases(IOptions<DatabaseOptions> options,
     public void Remove(OrgActivation activation) =>
         _activations.TryRemove(new KeyValuePair<OrganizationId, OrgActivation>(activation.Organization, activation));
 
+    private bool IsIdle(OrgActivation other) =>
+        other.State == DatabaseState.Active && other.Idle >= _options.MinIdleToShed && other.Database is { IsCopied: false };
+
     private bool IsFullFor(OrgActivation activation) =>
         _activations.Values.Count(other => other != activation && other.State != DatabaseState.Unavailable) >= _options.MaxActive;
 
@@ -59,7 +62,7 @@ internal sealed partial class ActiveDatabases(IOptions<DatabaseOptions> options,
     {
         // Memory comes back some time after its user has gone: one goes for one that comes, whatever is measured meanwhile.
         var isFull = IsFullFor(activation);
-        foreach (var idle in _activations.Values.Where(other => other.State == DatabaseState.Active && other.Idle >= _options.MinIdleToShed).OrderByDescending(other => other.Idle).ToList())
+        foreach (var idle in _activations.Values.Where(IsIdle).OrderByDescending(other => other.Idle).ToList())
         {
             if (!isFull && !resources.IsMemoryTight) return;
             if (!await ShedAsync(idle, cancellationToken)) continue;

@@ -12,7 +12,7 @@ namespace Silo.Gateway.Operators;
 /// An organization's database as a SQLite file, while it is in use. Length and checksum are known before the first byte is sent, so what
 /// breaks off in the middle is never taken for the whole.
 /// </summary>
-internal sealed partial class ExportEndpoints(SiloGrains grains, IOptions<GatewayOptions> options, TimeProvider time, ILogger<ExportEndpoints> logger)
+internal sealed partial class ExportEndpoints(SiloGrains grains, PatientCalls calls, IOptions<GatewayOptions> options, TimeProvider time, ILogger<ExportEndpoints> logger)
 {
     private const string ContentType = "application/vnd.sqlite3";
 
@@ -33,7 +33,8 @@ internal sealed partial class ExportEndpoints(SiloGrains grains, IOptions<Gatewa
     {
         var organization = OrganizationId.Parse(id);
         await OrganizationEndpoints.Find(grains, organization, cancellationToken);
-        var export = grains.Export(await grains.Database(organization).BeginExport(cancellationToken));
+        // One that was begun twice, because an answer was lost, expires.
+        var export = grains.Export(await calls.ReadAsync(token => new ValueTask<Guid>(grains.Database(organization).BeginExport(token)), cancellationToken));
         try
         {
             ExportedFile? file;

@@ -13,6 +13,9 @@ internal sealed class Service(string url, TimeSpan? timeout = null) : IDisposabl
 
     public static DevelopmentTokens Tokens { get; } = new(SigningKey, TimeProvider.System);
 
+    /// <summary>Where it serves.</summary>
+    public string Url => url;
+
     /// <summary>An operator.</summary>
     public Client Operator => With(Tokens.Admin());
 

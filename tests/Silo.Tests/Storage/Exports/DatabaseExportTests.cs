@@ -83,7 +83,7 @@ public sealed class DatabaseExportTests
         await using var database = await DatabaseBench.OpenAsync(silo, DatabaseBench.Demo);
         await AddAsync(database, 1);
         var secret = await database.CreateAsync(new ContactFields("To be forgotten", Notes: new string('s', 9_000) + "forget-this"), Token);
-        await database.DeleteAsync(secret.Id, Token);
+        await database.DeleteAsync(secret.Id, isRepeated: false, Token);
         await using var export = silo.GetRequiredService<DatabaseExports>().Begin(database);
         var file = await File.ReadAllBytesAsync(await FetchAsync(bench, export, await export.Made, "export.db"), Token);
         Assert.True(file.AsSpan().IndexOf(Encoding.UTF8.GetBytes(Name(1))) >= 0);
