@@ -25,6 +25,10 @@ public sealed class OrganizationException : Exception
     [Id(2)]
     public IReadOnlyDictionary<string, string[]>? Errors { get; init; }
 
+    /// <summary>True when the answer to a write was lost, so that it may have been done: repeated as it was, it is done once at most.</summary>
+    [Id(3)]
+    public bool MayHaveHappened { get; init; }
+
     /// <summary>The refusal of a text that is not an organization id.</summary>
     public static OrganizationException InvalidId() => new(
         OrganizationErrorCode.InvalidOrganizationId,

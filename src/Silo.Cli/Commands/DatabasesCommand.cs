@@ -15,7 +15,7 @@ internal static class DatabasesCommand
             "No database is active.", Columns,
             found.Items.Select(row => (string[])
             [
-                row.Organization.Value, row.State.ToString().ToLowerInvariant(), row.Silo, Number(row.Epoch), Number(row.DatabaseBytes + row.WalBytes),
+                row.Organization.Value, row.State.ToString().ToLowerInvariant(), row.Silo, row.Epoch is { } epoch ? Number(epoch) : row.DbType.ToString()!.ToLowerInvariant(), Number(row.DatabaseBytes + row.WalBytes),
                 Number(row.ReplicationLagSeconds), Number(row.IdleSeconds), row.Problem ?? "",
             ])));
     });

@@ -1,6 +1,7 @@
 using Orleans.Placement;
 using Silo.Contracts;
 using Silo.Contracts.Databases;
+using Silo.Storage.Databases;
 using Silo.Storage.Exports;
 
 namespace Silo.Cluster.Databases;
@@ -21,7 +22,7 @@ internal sealed partial class ExportGrain(DatabaseExports exports, ActiveDatabas
     /// <inheritdoc/>
     public Task Begin(OrganizationId organization)
     {
-        var database = active.Find(organization)?.Database
+        var database = active.Find(organization)?.Database as OrgDatabase
             ?? throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is being put away.") { RetryAfter = TryAgain };
         _export = exports.Begin(database);
         Touch();

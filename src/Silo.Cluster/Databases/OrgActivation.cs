@@ -12,7 +12,7 @@ internal sealed class OrgActivation(OrganizationId organization, string silo, Ti
     private long _lastUse = time.GetTimestamp();
     private long _reads;
     private long _writes;
-    private volatile OrgDatabase? _database;
+    private volatile IOrgDatabase? _database;
     private volatile string? _problem;
     private volatile DatabaseState _state = DatabaseState.Activating;
     private volatile IReadOnlyDictionary<string, double> _phases = new Dictionary<string, double>();
@@ -20,7 +20,7 @@ internal sealed class OrgActivation(OrganizationId organization, string silo, Ti
     public OrganizationId Organization { get; } = organization;
 
     /// <summary>The open database; null before and after.</summary>
-    public OrgDatabase? Database => _database;
+    public IOrgDatabase? Database => _database;
 
     public DatabaseState State
     {
@@ -37,7 +37,7 @@ internal sealed class OrgActivation(OrganizationId organization, string silo, Ti
     /// <summary>The activation has ended.</summary>
     public void Ended() => _gone.TrySetResult();
 
-    public void Opened(OrgDatabase database, ActivationPhases phases)
+    public void Opened(IOrgDatabase database, ActivationPhases phases)
     {
         _phases = phases.Milliseconds;
         _problem = null;
@@ -89,6 +89,8 @@ internal sealed class OrgActivation(OrganizationId organization, string silo, Ti
         if (_database?.Status() is not { } database) return status;
         return status with
         {
+            DbType = database.DbType,
+            TursoUrl = database.TursoUrl,
             LitestreamPid = database.LitestreamPid,
             LitestreamRestarts = database.LitestreamRestarts,
             LitestreamPokes = database.Remedies.Pokes,

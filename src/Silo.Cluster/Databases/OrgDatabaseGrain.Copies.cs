@@ -2,6 +2,7 @@ using Silo.Contracts;
 using Silo.Contracts.Databases;
 using Silo.Contracts.Organizations;
 using Silo.Storage.Catalog;
+using Silo.Storage.Databases;
 
 namespace Silo.Cluster.Databases;
 
@@ -16,7 +17,7 @@ internal sealed partial class OrgDatabaseGrain
     {
         try
         {
-            var source = await FindAsync(from, _deactivating.Token);
+            var source = WithPast(await FindAsync(from, _deactivating.Token));
             var target = new NewOrganization(_activation.Organization, name ?? source.Name, OrganizationDbType.Sqlite, null, source.Durability);
             if (await copies.MakeAsync(source, copy.At, target, copy.DryRun, _deactivating.Token) is { } made)
                 copy = copy with { Epoch = made.Epoch, Generation = made.Generation, StateAt = made.StateAt, Contacts = made.Contacts };
@@ -37,14 +38,14 @@ internal sealed partial class OrgDatabaseGrain
         limit.CancelAfter(_options.FlushTimeout);
         try
         {
-            await database.WaitUntilPublishedAsync(limit.Token);
+            if (database is OrgDatabase file) await file.WaitUntilPublishedAsync(limit.Token);
         }
         catch (OperationCanceledException) when (!_deactivating.IsCancellationRequested)
         {
             // It is whole in the bucket all the same: its head names what it was made of.
             LogCopyUnpublished(_activation.Organization, _options.FlushTimeout.TotalSeconds);
         }
-        return database.Status().Epoch;
+        return database.Status().Epoch ?? 0;
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: made as a copy, and its own replica is not in the bucket after {Seconds} s")]

@@ -67,12 +67,17 @@ internal sealed partial class OrgDatabaseGrain
 
     private async Task<RestoreStatus> GoBackAsync(RestoreStatus restore)
     {
-        var organization = await FindAsync(_activation.Organization, _deactivating.Token);
+        var organization = WithPast(await FindAsync(_activation.Organization, _deactivating.Token));
         if (!restore.DryRun) await FlushTruthAsync();
         await using var past = await opening.BringBackAsync(organization, restore.At, _deactivating.Token);
         restore = restore with { Epoch = past.Epoch, Generation = past.Generation, StateAt = past.StateAt, Contacts = past.Contacts };
         return restore.DryRun ? restore : restore with { NewEpoch = await ReplaceAsync(organization, past) };
     }
+
+    /// <summary>An organization whose past is in the bucket.</summary>
+    private static Organization WithPast(Organization organization) => organization.DbType == OrganizationDbType.Sqlite
+        ? organization
+        : throw new OrganizationException(OrganizationErrorCode.RestorePointNotFound, "The organization lives on Turso, which keeps its past itself: restore it there.");
 
     /// <summary>
     /// What is the truth now is to stay in the bucket, also what only this machine has of it. A database that cannot be opened is what
@@ -102,10 +107,10 @@ internal sealed partial class OrgDatabaseGrain
     {
         while (_attempt is { } running) await ((Task)running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         var replacing = _attempt = ReplaceInTurnAsync(organization, past);
-        return (await replacing).Status().Epoch;
+        return (await replacing).Status().Epoch!.Value;
     }
 
-    private async Task<OrgDatabase> ReplaceInTurnAsync(Organization organization, PastState past)
+    private async Task<IOrgDatabase> ReplaceInTurnAsync(Organization organization, PastState past)
     {
         await Task.Yield(); // so that _attempt is set before it can end
         var before = _activation.Database;

@@ -19,13 +19,14 @@ namespace Silo.Cluster.Databases;
 /// </summary>
 /// <remarks>
 /// Idleness is judged here and not by Orleans' collector, which cannot be told to wait until the bucket has everything.
-/// All calls interleave; what must be alone takes its turn in <see cref="OrgDatabase"/>, so that a write that waits for the bucket
+/// All calls interleave; what must be alone takes its turn in <see cref="IOrgDatabase"/>, so that a write that waits for the bucket
 /// holds up no other write (they share its upload), and no read ever waits for a write.
 /// </remarks>
 [GrainType("org-database"), KeepAlive, Immovable, DatabasePlacement]
 internal sealed partial class OrgDatabaseGrain(
-    OrganizationCatalog catalog, OrgDatabaseOpening opening, OrganizationCopies copies, ImportIntake intake, ActiveDatabases active, SiloResources resources,
-    SiloLoads loads, IOptions<DatabaseOptions> options, ILocalSiloDetails silo, TimeProvider time, ILogger<OrgDatabaseGrain> logger) : Grain, IOrgDatabaseGrain
+    OrganizationCatalog catalog, OrgDatabaseOpening opening, TursoOrgDatabaseOpening turso, OrganizationCopies copies, ImportIntake intake, ActiveDatabases active,
+    SiloResources resources, SiloLoads loads, IOptions<DatabaseOptions> options, ILocalSiloDetails silo, TimeProvider time, ILogger<OrgDatabaseGrain> logger)
+    : Grain, IOrgDatabaseGrain
 {
     /// <summary>How long an activation without a database stays to answer: it holds the backoff.</summary>
     private static readonly TimeSpan KeepWithoutDatabase = TimeSpan.FromSeconds(10);
@@ -37,7 +38,7 @@ internal sealed partial class OrgDatabaseGrain(
     private OrgActivation _activation = null!; // set in OnActivateAsync, before any call
     private OrgImports _imports = null!; // likewise
     private Durability _durability;
-    private Task<OrgDatabase>? _attempt;
+    private Task<IOrgDatabase>? _attempt;
     private bool _isCutOff;
     private long _lastLease = time.GetTimestamp();
     private Refusal? _refusal;
@@ -140,17 +141,18 @@ internal sealed partial class OrgDatabaseGrain(
     }
 
     private async ValueTask<ContactWritten> WriteAsync(
-        Durability? requested, Func<OrgDatabase, CancellationToken, Task<CommittedContact>> write, CancellationToken cancellationToken)
+        Durability? requested, Func<IOrgDatabase, CancellationToken, Task<CommittedContact>> write, CancellationToken cancellationToken)
     {
         _activation.UsedForWrite();
         var database = await OpenAsync(cancellationToken);
         var durability = requested ?? _durability;
+        if (durability < database.LeastDurability) durability = database.LeastDurability;
         var done = await write(database, cancellationToken);
         if (durability == Durability.Replicated) await database.WaitReplicatedAsync(done.Commit, cancellationToken);
         return new ContactWritten(done.Contact, done.Id, durability);
     }
 
-    private ValueTask<OrgDatabase> OpenAsync(CancellationToken cancellationToken)
+    private ValueTask<IOrgDatabase> OpenAsync(CancellationToken cancellationToken)
     {
         if (_activation.Database is { } database) return new(database);
         if (_refusal is { } refusal && refusal.Backoff - time.GetElapsedTime(refusal.Since) is { Ticks: > 0 } left)
@@ -159,7 +161,7 @@ internal sealed partial class OrgDatabaseGrain(
         return new((_attempt ??= AttemptAsync()).WaitAsync(cancellationToken));
     }
 
-    private async Task<OrgDatabase> AttemptAsync()
+    private async Task<IOrgDatabase> AttemptAsync()
     {
         await Task.Yield(); // so that _attempt is set before it can end
         try
@@ -172,7 +174,9 @@ internal sealed partial class OrgDatabaseGrain(
             await active.AddAsync(_activation, limit.Token);
             phases.Done("room");
             _activation.State = DatabaseState.Activating;
-            var database = await opening.OpenAsync(organization, Owner, phases, limit.Token);
+            IOrgDatabase database = organization.DbType == OrganizationDbType.Turso
+                ? await turso.OpenAsync(organization, Owner, phases, limit.Token)
+                : await opening.OpenAsync(organization, Owner, phases, limit.Token);
             _durability = organization.Durability;
             _refusal = null;
             _activation.Opened(database, phases);
@@ -204,14 +208,9 @@ internal sealed partial class OrgDatabaseGrain(
         }
     }
 
-    private async Task<Organization> FindAsync(OrganizationId id, CancellationToken cancellationToken)
-    {
-        var organization = await catalog.FindAsync(id, cancellationToken)
+    private async Task<Organization> FindAsync(OrganizationId id, CancellationToken cancellationToken) =>
+        await catalog.FindAsync(id, cancellationToken)
             ?? throw new OrganizationException(OrganizationErrorCode.OrganizationNotFound, "There is no such organization.");
-        return organization.DbType == OrganizationDbType.Sqlite
-            ? organization
-            : throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The organization lives on Turso, which this version does not serve yet.");
-    }
 
     private OrganizationException Refuse(OrganizationException cause)
     {
@@ -223,7 +222,7 @@ internal sealed partial class OrgDatabaseGrain(
         return new OrganizationException(cause.Code, cause.Message) { RetryAfter = backoff };
     }
 
-    private async Task LeaveWhenMovedAsync(OrgDatabase database)
+    private async Task LeaveWhenMovedAsync(IOrgDatabase database)
     {
         await database.Moved;
         if (_activation.State == DatabaseState.Active) DeactivateOnIdle();
@@ -268,7 +267,7 @@ internal sealed partial class OrgDatabaseGrain(
     }
 
     /// <summary>Closes the database, or, if the bucket has not confirmed everything after the time for that, leaves its files here.</summary>
-    private async Task PutAwayAsync(OrgDatabase database, DeactivationReason reason, CancellationToken cancellationToken)
+    private async Task PutAwayAsync(IOrgDatabase database, DeactivationReason reason, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(_isCutOff ? TimeSpan.Zero : _options.FlushTimeout);

@@ -13,6 +13,7 @@ using Silo.Storage.Exports;
 using Silo.Storage.Gcs;
 using Silo.Storage.Imports;
 using Silo.Storage.Litestream;
+using Silo.Storage.Turso;
 
 namespace Silo.Cluster.Hosting;
 
@@ -49,6 +50,7 @@ public static class SiloHosting
         builder.Services.AddGcsBucket(configuration);
         builder.Services.AddOrganizationCatalog(configuration);
         builder.Services.AddLitestream(configuration, litestream);
+        builder.Services.AddTurso(configuration);
         builder.Services.AddOrgDatabases(configuration);
         builder.Services.AddImportIntake(configuration);
         builder.Services.AddDatabaseExports(configuration);

@@ -1,3 +1,5 @@
+using Silo.Contracts.Organizations;
+
 namespace Silo.Contracts.Databases;
 
 /// <summary>One active database as its silo sees it now.</summary>
@@ -40,8 +42,8 @@ public sealed record DatabaseStatus
     /// <summary>When the bucket last confirmed an upload; null when it has not yet.</summary>
     [Id(11)] public DateTimeOffset? LastUploadAt { get; init; }
 
-    /// <summary>The head's counter of owners.</summary>
-    [Id(12)] public long Epoch { get; init; }
+    /// <summary>The head's counter of owners; null on Turso, where nobody owns the rows.</summary>
+    [Id(12)] public long? Epoch { get; init; }
 
     /// <summary>The published generation of this epoch; null until the first snapshot is in the bucket.</summary>
     [Id(13)] public string? Generation { get; init; }
@@ -60,6 +62,12 @@ public sealed record DatabaseStatus
 
     /// <summary>What is wrong, in words for an operator; null when nothing is.</summary>
     [Id(18)] public string? Problem { get; init; }
+
+    /// <summary>Where its rows are; null until it is open.</summary>
+    [Id(40)] public OrganizationDbType? DbType { get; init; }
+
+    /// <summary>The address of its server, when they are on Turso; it holds no secret.</summary>
+    [Id(41)] public string? TursoUrl { get; init; }
 
     /// <summary>How often Litestream was made to try again by a mark in the database.</summary>
     [Id(30)] public int LitestreamPokes { get; init; }

@@ -58,6 +58,12 @@ public sealed record ImportStatus
     /// <summary>Whether the bucket has what it changed.</summary>
     [Id(16)] public bool Durable { get; init; }
 
+    /// <summary>
+    /// In how many transactions its rows came in: 1 is all or nothing. On Turso a large file takes several, one after the other: others see
+    /// its first rows before its last ones, and what interrupts it is gone on with. Null before, and if it failed.
+    /// </summary>
+    [Id(17)] public int? Transactions { get; init; }
+
     /// <summary>Whether it has ended.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
     public bool IsOver => State is ImportState.Completed or ImportState.Failed;

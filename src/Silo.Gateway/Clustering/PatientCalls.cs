@@ -102,5 +102,5 @@ internal sealed class PatientCalls(LostCalls lostCalls, IOptions<GatewayOptions>
     };
 
     /// <summary>It may have been done.</summary>
-    private static bool IsLost(Exception e) => e is SiloUnavailableException or OrganizationException { Code: OrganizationErrorCode.DatabaseMoved };
+    private static bool IsLost(Exception e) => e is SiloUnavailableException or OrganizationException { Code: OrganizationErrorCode.DatabaseMoved } or OrganizationException { MayHaveHappened: true };
 }

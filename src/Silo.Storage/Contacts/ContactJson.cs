@@ -5,7 +5,7 @@ using Silo.Contracts.Contacts;
 
 namespace Silo.Storage.Contacts;
 
-/// <summary>A contact that was just added, in the same form as <see cref="ContactReader.Json"/> gives it later.</summary>
+/// <summary>A contact that was just added, in the same form as <see cref="ContactSql.Json"/> gives it later.</summary>
 internal static class ContactJson
 {
     private static readonly JsonEncodedText Id = JsonEncodedText.Encode("id");

@@ -10,9 +10,9 @@ internal static class ContactPage
 
     private static ReadOnlySpan<byte> Last => ",\"nextCursor\":null}"u8;
 
-    public static JsonBytes Write(ReadOnlySpan<byte> items, long? nextBefore)
+    public static JsonBytes Write(ReadOnlySpan<byte> items, string? nextCursor)
     {
-        var closing = nextBefore is { } seq ? Encoding.UTF8.GetBytes($",\"nextCursor\":\"{ContactCursor.Format(seq)}\"}}") : Last;
+        var closing = nextCursor is not null ? Encoding.UTF8.GetBytes($",\"nextCursor\":\"{nextCursor}\"}}") : Last;
         var page = GC.AllocateUninitializedArray<byte>(Opening.Length + items.Length + closing.Length);
         Opening.CopyTo(page);
         items.CopyTo(page.AsSpan(Opening.Length));

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Data.Sqlite;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
@@ -12,15 +11,6 @@ namespace Silo.Storage.Contacts;
 /// </summary>
 internal sealed class ContactReader : IDisposable
 {
-    /// <summary>A contact as the API shows it.</summary>
-    public const string Json = """
-        json_object('id', id, 'name', name, 'email', email, 'phone', phone, 'company', company, 'notes', notes,
-                    'agentId', agent_id, 'createdAt', created_at, 'updatedAt', updated_at)
-        """;
-
-    private const string Matches =
-        "(name LIKE $like ESCAPE '\\' OR email LIKE $like ESCAPE '\\' OR phone LIKE $like ESCAPE '\\' OR company LIKE $like ESCAPE '\\')";
-
     private readonly SqliteConnection _connection;
     private readonly SqliteCommand _get;
     private readonly SqliteCommand _list;
@@ -32,10 +22,10 @@ internal sealed class ContactReader : IDisposable
     public ContactReader(string path)
     {
         _connection = OrgConnection.OpenReader(path);
-        _get = _connection.Prepare($"SELECT {Json} FROM contacts WHERE id = $id", "$id");
-        _list = _connection.Prepare(Page("seq < $before"), "$before", "$limit");
-        _older = _connection.Prepare("SELECT EXISTS (SELECT 1 FROM contacts WHERE seq < $before)", "$before");
-        _count = _connection.Prepare("SELECT count(*) FROM contacts");
+        _get = _connection.Prepare(ContactSql.Own.Get, "$id");
+        _list = _connection.Prepare(ContactSql.Own.List, "$before", "$limit");
+        _older = _connection.Prepare(ContactSql.Own.Older, "$before");
+        _count = _connection.Prepare(ContactSql.Count);
     }
 
     /// <summary>For what is read seldom, and so is not compiled once.</summary>
@@ -51,7 +41,7 @@ internal sealed class ContactReader : IDisposable
     {
         using var row = _count.ExecuteReader();
         row.Read();
-        return new JsonBytes(System.Text.Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{{\"count\":{row.GetInt64(0)}}}")));
+        return ContactSql.CountJson(row.GetInt64(0));
     }
 
     public JsonBytes List(ContactListQuery query)
@@ -59,7 +49,7 @@ internal sealed class ContactReader : IDisposable
         var before = query.Cursor is null ? long.MaxValue : ContactCursor.Parse(query.Cursor);
         byte[] items;
         long count, oldest;
-        using (var row = (query.Search is null ? _list.With(before, query.Limit) : Search().With(before, query.Limit, Like(query.Search))).ExecuteReader())
+        using (var row = (query.Search is null ? _list.With(before, query.Limit) : Search().With(before, query.Limit, ContactSql.Like(query.Search))).ExecuteReader())
         {
             row.Read();
             items = row.GetFieldValue<byte[]>(0);
@@ -67,8 +57,8 @@ internal sealed class ContactReader : IDisposable
             oldest = count == 0 ? 0 : row.GetInt64(2);
         }
         var more = count == query.Limit
-            && (query.Search is null ? _older.With(oldest) : OlderMatch().With(oldest, Like(query.Search))).ExecuteScalar() is 1L;
-        return ContactPage.Write(items, more ? oldest : null);
+            && (query.Search is null ? _older.With(oldest) : OlderMatch().With(oldest, ContactSql.Like(query.Search))).ExecuteScalar() is 1L;
+        return ContactPage.Write(items, more ? ContactCursor.Format(oldest) : null);
     }
 
     public void Dispose()
@@ -82,16 +72,7 @@ internal sealed class ContactReader : IDisposable
         _connection.Dispose();
     }
 
-    private static string Page(string condition) => $"""
-        SELECT json_group_array({Json}), count(*), min(seq)
-        FROM (SELECT * FROM contacts WHERE {condition} ORDER BY seq DESC LIMIT $limit)
-        """;
+    private SqliteCommand Search() => _search ??= _connection.Prepare(ContactSql.Own.Search, "$before", "$limit", "$like");
 
-    private static string Like(string search) =>
-        $"%{search.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("%", "\\%", StringComparison.Ordinal).Replace("_", "\\_", StringComparison.Ordinal)}%";
-
-    private SqliteCommand Search() => _search ??= _connection.Prepare(Page($"seq < $before AND {Matches}"), "$before", "$limit", "$like");
-
-    private SqliteCommand OlderMatch() =>
-        _olderMatch ??= _connection.Prepare($"SELECT EXISTS (SELECT 1 FROM contacts WHERE seq < $before AND {Matches})", "$before", "$like");
+    private SqliteCommand OlderMatch() => _olderMatch ??= _connection.Prepare(ContactSql.Own.OlderMatch, "$before", "$like");
 }

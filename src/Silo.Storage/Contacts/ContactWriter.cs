@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Data.Sqlite;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
@@ -21,39 +20,25 @@ internal sealed class ContactWriter : IDisposable
     public ContactWriter(SqliteConnection connection, TimeProvider time)
     {
         _time = time;
-        _insert = connection.Prepare(
-            """
-            INSERT INTO contacts (id, name, email, phone, company, agent_id, created_at, updated_at, email_key, phone_key, notes)
-            VALUES ($id, $name, $email, $phone, $company, $agent, $now, $now, $emailKey, $phoneKey, $notes)
-            """,
-            "$id", "$name", "$email", "$phone", "$company", "$agent", "$now", "$emailKey", "$phoneKey", "$notes");
-        _update = connection.Prepare(
-            $"""
-            UPDATE contacts SET name = $name, email = $email, phone = $phone, company = $company, agent_id = $agent,
-              updated_at = $now, email_key = $emailKey, phone_key = $phoneKey, notes = $notes
-            WHERE id = $id RETURNING {ContactReader.Json}
-            """,
-            "$id", "$name", "$email", "$phone", "$company", "$agent", "$now", "$emailKey", "$phoneKey", "$notes");
-        _delete = connection.Prepare("DELETE FROM contacts WHERE id = $id", "$id");
-        _get = connection.Prepare($"SELECT {ContactReader.Json} FROM contacts WHERE id = $id", "$id");
+        _insert = connection.Prepare(ContactSql.Own.Insert, ContactSql.Written);
+        _update = connection.Prepare(ContactSql.Own.Update, ContactSql.Written);
+        _delete = connection.Prepare(ContactSql.Own.Delete, "$id");
+        _get = connection.Prepare(ContactSql.Own.Get, "$id");
     }
-
-    /// <summary>A time as the tables have it.</summary>
-    public static string Timestamp(DateTimeOffset now) => now.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 
     /// <summary>Adds a contact. One of this id is the same one, added before: whoever asked had lost the answer.</summary>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactExists"/>.</exception>
     public JsonBytes Insert(string id, ContactFields fields)
     {
-        var time = Timestamp(_time.GetUtcNow());
+        var time = ContactSql.Timestamp(_time.GetUtcNow());
         try
         {
-            Bind(_insert, id, fields, time).ExecuteNonQuery();
+            _insert.With(ContactSql.Values(id, fields, time)).ExecuteNonQuery();
         }
         catch (SqliteException e) when (e.SqliteExtendedErrorCode is UniqueViolation or PrimaryKeyViolation)
         {
             using var row = _get.With(id).ExecuteReader();
-            return row.Read() ? new JsonBytes(row.GetFieldValue<byte[]>(0)) : throw Exists(e);
+            return row.Read() ? new JsonBytes(row.GetFieldValue<byte[]>(0)) : throw ContactSql.Exists(fields, e);
         }
         return new JsonBytes(ContactJson.Write(id, fields, time));
     }
@@ -64,12 +49,12 @@ internal sealed class ContactWriter : IDisposable
     {
         try
         {
-            using var row = Bind(_update, id, fields, Timestamp(_time.GetUtcNow())).ExecuteReader();
+            using var row = _update.With(ContactSql.Values(id, fields, ContactSql.Timestamp(_time.GetUtcNow()))).ExecuteReader();
             return new JsonBytes(row.Read() ? row.GetFieldValue<byte[]>(0) : null);
         }
         catch (SqliteException e) when (e.SqliteExtendedErrorCode == UniqueViolation)
         {
-            throw Exists(e);
+            throw ContactSql.Exists(fields, e);
         }
     }
 
@@ -83,14 +68,4 @@ internal sealed class ContactWriter : IDisposable
         _delete.Dispose();
         _get.Dispose();
     }
-
-    private static SqliteCommand Bind(SqliteCommand command, string id, ContactFields fields, string time) => command.With(
-        id, fields.Name, fields.Email, fields.Phone, fields.Company, fields.AgentId, time,
-        ContactRules.EmailKey(fields.Email), ContactRules.PhoneKey(fields.Phone), fields.Notes);
-
-    private static OrganizationException Exists(SqliteException e) => new(
-        OrganizationErrorCode.ContactExists,
-        e.Message.Contains("phone", StringComparison.Ordinal)
-            ? "Another contact without an e-mail has this phone number."
-            : "Another contact has this e-mail address.");
 }

@@ -10,7 +10,7 @@ namespace Silo.Storage.Databases;
 /// <summary>Adds organizations' databases to a host.</summary>
 public static class DatabaseRegistration
 {
-    /// <summary>Adds <see cref="OrgDatabaseOpening"/>. Sections <c>Database</c> and <c>Lease</c>; the bucket and Litestream are added on their own.</summary>
+    /// <summary>Adds <see cref="OrgDatabaseOpening"/> and <see cref="TursoOrgDatabaseOpening"/>. Sections <c>Database</c> and <c>Lease</c>; the bucket, the catalog, Litestream and Turso are added on their own.</summary>
     public static IServiceCollection AddOrgDatabases(this IServiceCollection services, IConfiguration configuration)
     {
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<DatabaseOptions>, DatabaseOptionsValidator>());
@@ -22,6 +22,7 @@ public static class DatabaseRegistration
         services.AddSingleton<KnownDeaths>();
         services.AddSingleton<ReplicaRetention>();
         services.AddSingleton<OrgDatabaseOpening>();
+        services.AddSingleton<TursoOrgDatabaseOpening>();
         return services;
     }
 }

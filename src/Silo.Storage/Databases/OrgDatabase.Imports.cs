@@ -26,7 +26,7 @@ public sealed partial class OrgDatabase
 
     /// <summary>Completes when the bucket holds everything that was committed until now, however long that takes.</summary>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.DatabaseMoved"/>, <see cref="OrganizationErrorCode.DatabaseUnavailable"/>.</exception>
-    internal async Task WaitFlushedAsync(CancellationToken cancellationToken)
+    async Task IOrgDatabase.WaitFlushedAsync(CancellationToken cancellationToken)
     {
         for (; ; )
         {
@@ -58,7 +58,7 @@ public sealed partial class OrgDatabase
     /// <param name="cancellationToken">Gives up before it begins; what has begun is finished.</param>
     /// <exception cref="OrganizationException">See <see cref="WriteAsync"/>; nothing was changed.</exception>
     /// <exception cref="SqliteException">The disk refuses; nothing was changed.</exception>
-    internal Task<ImportRecord> MergeAsync(PendingMerge merge, Func<MergeCounts, ImportRecord> record, CancellationToken cancellationToken) => WriteRecordAsync(
+    Task<ImportRecord> IOrgDatabase.MergeAsync(PendingMerge merge, Func<MergeCounts, ImportRecord> record, CancellationToken cancellationToken) => WriteRecordAsync(
         () =>
         {
             ImportRecord? done = null;
@@ -79,7 +79,7 @@ public sealed partial class OrgDatabase
     /// <summary>Writes down that an import came to nothing.</summary>
     /// <exception cref="OrganizationException">See <see cref="WriteAsync"/>.</exception>
     /// <exception cref="SqliteException">The disk refuses.</exception>
-    internal Task<ImportRecord> RecordAsync(ImportRecord record, CancellationToken cancellationToken) => WriteRecordAsync(
+    Task<ImportRecord> IOrgDatabase.RecordAsync(ImportRecord record, CancellationToken cancellationToken) => WriteRecordAsync(
         () =>
         {
             record.Insert(_writer.Connection, _time.GetUtcNow());

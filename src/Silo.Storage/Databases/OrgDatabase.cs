@@ -2,6 +2,7 @@ using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
+using Silo.Contracts.Organizations;
 using Silo.Storage.Contacts;
 using Silo.Storage.Gcs;
 using Silo.Storage.Litestream;
@@ -13,7 +14,7 @@ namespace Silo.Storage.Databases;
 /// One organization's database while it is active: the file, its one writer, its readers, and the Litestream that copies it.
 /// <see cref="OrgDatabaseOpening"/> makes it. Reads run side by side and never wait for a write; writes run one at a time.
 /// </summary>
-public sealed partial class OrgDatabase : IAsyncDisposable
+public sealed partial class OrgDatabase : IOrgDatabase
 {
     internal const int DiskFull = 13; // SQLITE_FULL
     internal const int InputOutput = 10; // SQLITE_IOERR
@@ -65,6 +66,9 @@ public sealed partial class OrgDatabase : IAsyncDisposable
 
     /// <summary>Whose database this is.</summary>
     public OrganizationId Organization => _files.Organization;
+
+    /// <inheritdoc/>
+    public Durability LeastDurability => Durability.Local;
 
     /// <summary>Whether another owner has the organization; then this one only has to go.</summary>
     public bool IsMoved => _litestream.Moved is not null || _lease.Moved.IsCompleted;
@@ -280,9 +284,16 @@ public readonly record struct CommittedContact(string Id, JsonBytes Contact, lon
 /// <param name="Lag">Age of the oldest commit that the bucket has not confirmed.</param>
 /// <param name="LagBytes">WAL bytes that the bucket has not confirmed.</param>
 /// <param name="LastUploadAt">When it last confirmed anything.</param>
-/// <param name="Epoch">The owner's epoch.</param>
+/// <param name="Epoch">The owner's epoch; null on Turso, where nobody owns.</param>
 /// <param name="Generation">The published generation.</param>
 /// <param name="Problem">What is wrong.</param>
 public sealed record OrgDatabaseStatus(
     int? LitestreamPid, int LitestreamRestarts, ReplicationRemedies Remedies, long DatabaseBytes, long WalBytes, TimeSpan Lag, long LagBytes,
-    DateTimeOffset? LastUploadAt, long Epoch, string? Generation, string? Problem);
+    DateTimeOffset? LastUploadAt, long? Epoch, string? Generation, string? Problem)
+{
+    /// <summary>Where the rows are.</summary>
+    public OrganizationDbType DbType { get; init; } = OrganizationDbType.Sqlite;
+
+    /// <summary>The address, of one on Turso; it holds no secret.</summary>
+    public string? TursoUrl { get; init; }
+}

@@ -9,7 +9,8 @@ namespace Silo.Storage.Imports;
 /// <param name="Imported">Added.</param>
 /// <param name="Updated">Overwritten.</param>
 /// <param name="Skipped">There already, and left as they are.</param>
-internal readonly record struct MergeCounts(long Imported, long Updated, long Skipped);
+/// <param name="Transactions">In how many transactions the rows came in.</param>
+internal readonly record struct MergeCounts(long Imported, long Updated, long Skipped, int Transactions = 1);
 
 /// <summary>
 /// Takes the rows of a <see cref="StagingDatabase"/> into the contacts, in one transaction of the writing connection. First the contacts
@@ -53,7 +54,7 @@ internal sealed class ContactMerge(SqliteConnection connection, StagingDatabase 
 
     private MergeCounts Merge(bool isOverwriting, bool isAgentGiven, DateTimeOffset now)
     {
-        var time = ContactWriter.Timestamp(now);
+        var time = ContactSql.Timestamp(now);
         var there = connection.Scalar<long>("SELECT count(*) FROM contacts");
         var matched = there == 0 ? 0 : Match();
         var updated = isOverwriting && matched > 0 ? Update(isAgentGiven, time) : 0;

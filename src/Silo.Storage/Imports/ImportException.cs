@@ -49,6 +49,9 @@ public static class ImportErrorCode
     /// <summary>It failed again and again for a reason that nobody expected; the silo's log has it.</summary>
     public const string UnexpectedError = "unexpected_error";
 
+    /// <summary>The organization's older table of contacts does not take such rows.</summary>
+    public const string DatabaseRefused = "database_refused";
+
     /// <summary>The silo's disk has no room.</summary>
     public const string DiskFull = "disk_full";
 }

@@ -27,7 +27,7 @@ public sealed class ImportIntake(StagedImports staged, IOptions<ImportsOptions> 
     /// <exception cref="ImportException">It cannot be, and never will. Nothing was changed.</exception>
     /// <exception cref="Gcs.BucketException">The bucket cannot be reached. Nothing was changed.</exception>
     /// <exception cref="OrganizationException">The database cannot be written to now. Nothing was changed.</exception>
-    internal async Task<ImportRecord> TakeInAsync(ImportRun run, OrgDatabase database, CancellationToken cancellationToken)
+    internal async Task<ImportRecord> TakeInAsync(ImportRun run, IOrgDatabase database, CancellationToken cancellationToken)
     {
         await _places.WaitAsync(cancellationToken);
         var folder = OrgFiles.NewTemporary(databases.Value.DataDirectory);

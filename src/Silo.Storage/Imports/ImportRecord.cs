@@ -23,28 +23,46 @@ public sealed record ImportRecord(StagedImport Import, ImportStatus Status)
                                 'skipped', details -> '$.status.skipped', 'failed', details -> '$.status.failed'))
         """;
 
+    /// <summary>Adds one; its parameters are those of <see cref="Values"/>.</summary>
+    internal const string InsertSql =
+        "INSERT INTO silo_audit (at, action, subject, user, source, outcome, details) VALUES ($at, $action, $subject, $user, $source, $outcome, $details)";
+
+    /// <summary>Finds one, of <c>$id</c>: its details.</summary>
+    internal const string FindSql = $"SELECT details FROM silo_audit WHERE action = '{Action}' AND subject = $id";
+
+    /// <summary>A page of the audit trail: as <see cref="ContactSql.List"/> is one of contacts.</summary>
+    internal const string ListSql = $"SELECT json_group_array({Json}), count(*), min(seq) FROM (SELECT * FROM silo_audit WHERE seq < $before ORDER BY seq DESC LIMIT $limit)";
+
+    /// <summary>The parameters of <see cref="InsertSql"/>.</summary>
+    internal (string Name, string? Value)[] Values(DateTimeOffset now) =>
+    [
+        ("$at", ContactSql.Timestamp(now)), ("$action", Action), ("$subject", Import.Id), ("$user", Import.User), ("$source", Import.Source),
+        ("$outcome", Status.State == ImportState.Failed ? "failed" : "completed"), ("$details", JsonSerializer.Serialize(this, ImportJson.Default.ImportRecord)),
+    ];
+
+    /// <summary>Reads the details of one.</summary>
+    internal static ImportRecord? Parse(string? details) => details is null ? null : JsonSerializer.Deserialize(details, ImportJson.Default.ImportRecord);
+
+    /// <summary>The answer that <see cref="ListSql"/> makes.</summary>
+    internal static JsonBytes Page(AuditQuery query, byte[] items, long count, long oldest) =>
+        ContactPage.Write(items, count == query.Limit && oldest > 1 ? ContactCursor.Format(oldest) : null);
+
     /// <summary>Adds it. In the transaction of the merge, it is there exactly if the rows are.</summary>
-    internal void Insert(SqliteConnection connection, DateTimeOffset now) => connection.Execute(
-        "INSERT INTO silo_audit (at, action, subject, user, source, outcome, details) VALUES ($at, $action, $subject, $user, $source, $outcome, $details)",
-        ("$at", ContactWriter.Timestamp(now)), ("$action", Action), ("$subject", Import.Id), ("$user", Import.User), ("$source", Import.Source),
-        ("$outcome", Status.State == ImportState.Failed ? "failed" : "completed"), ("$details", JsonSerializer.Serialize(this, ImportJson.Default.ImportRecord)));
+    internal void Insert(SqliteConnection connection, DateTimeOffset now) =>
+        connection.Execute(InsertSql, [.. Values(now).Select(value => (value.Name, (object?)value.Value))]);
 
     /// <summary>Finds one by its id; null when there is none.</summary>
-    internal static ImportRecord? Find(SqliteConnection connection, string id) =>
-        connection.Scalar<string>("SELECT details FROM silo_audit WHERE action = $action AND subject = $id", ("$action", Action), ("$id", id)) is { } details
-            ? JsonSerializer.Deserialize(details, ImportJson.Default.ImportRecord)
-            : null;
+    internal static ImportRecord? Find(SqliteConnection connection, string id) => Parse(connection.Scalar<string>(FindSql, ("$id", id)));
 
     /// <summary>A page of the audit trail, newest first.</summary>
     internal static JsonBytes List(SqliteConnection connection, AuditQuery query)
     {
         using var command = connection.CreateCommand();
-        command.CommandText = $"SELECT json_group_array({Json}), count(*), min(seq) FROM (SELECT * FROM silo_audit WHERE seq < $before ORDER BY seq DESC LIMIT $limit)";
+        command.CommandText = ListSql;
         command.Parameters.AddWithValue("$before", query.Cursor is null ? long.MaxValue : ContactCursor.Parse(query.Cursor));
         command.Parameters.AddWithValue("$limit", query.Limit);
         using var row = command.ExecuteReader();
         row.Read();
-        var oldest = row.GetInt64(1) == query.Limit ? row.GetInt64(2) : 0;
-        return ContactPage.Write(row.GetFieldValue<byte[]>(0), oldest > 1 ? oldest : null);
+        return Page(query, row.GetFieldValue<byte[]>(0), row.GetInt64(1), row.IsDBNull(2) ? 0 : row.GetInt64(2));
     }
 }

@@ -72,6 +72,7 @@ internal sealed class ImportRun(StagedImport import, TimeProvider time)
                 Imported = counts.Imported,
                 Updated = counts.Updated,
                 Skipped = counts.Skipped + duplicates,
+                Transactions = counts.Transactions,
                 MergedAt = now,
                 RowsPerSecond = Rate(_processed, now),
             };

@@ -44,6 +44,14 @@ public sealed class ImportsOptions
     [Range(1024 * 1024, 1024 * 1024 * 1024)]
     public int MergeCacheBytes { get; set; } = 32 * 1024 * 1024;
 
+    /// <summary>The most rows that go into a database on Turso in one transaction, which is one request. A file of more comes in several.</summary>
+    [Range(1, 100_000)]
+    public int TursoRows { get; set; } = 10_000;
+
+    /// <summary>The most bytes of rows in such a request.</summary>
+    [Range(64 * 1024, 64 * 1024 * 1024)]
+    public int TursoBytes { get; set; } = 4 * 1024 * 1024;
+
     /// <summary>How long a file stays in the bucket that was sent and never accepted (its gateway ended).</summary>
     [Range(typeof(TimeSpan), "00:00:01", "365.00:00:00")]
     public TimeSpan StagedRetention { get; set; } = TimeSpan.FromDays(1);

@@ -14,7 +14,7 @@ namespace Silo.Storage.Imports;
 /// <param name="organization">Whose.</param>
 /// <param name="open">Gives the open database, and opens it if it is not.</param>
 /// <param name="intake">Does the work.</param>
-public sealed partial class OrgImports(OrganizationId organization, Func<CancellationToken, ValueTask<OrgDatabase>> open, ImportIntake intake) : IAsyncDisposable
+public sealed partial class OrgImports(OrganizationId organization, Func<CancellationToken, ValueTask<IOrgDatabase>> open, ImportIntake intake) : IAsyncDisposable
 {
     private static readonly TimeSpan FirstBackoff = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LastBackoff = TimeSpan.FromSeconds(30);

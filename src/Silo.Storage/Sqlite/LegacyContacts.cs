@@ -1,10 +1,12 @@
 using Microsoft.Data.Sqlite;
+using Silo.Contracts.Contacts;
+using Silo.Storage.Contacts;
 
 namespace Silo.Storage.Sqlite;
 
 /// <summary>
-/// A file that the older system replicated has a <c>contacts</c> table of its own shape. It is kept as it is under another
-/// name, and its rows are copied, oldest first, from whichever of the known columns it has.
+/// A file that the older system replicated has a <c>contacts</c> table of its own shape (<see cref="ContactTable"/>). It is kept as it is
+/// under another name, and its rows are copied in the order in which they were added, so that the newest are where they were.
 /// </summary>
 internal static class LegacyContacts
 {
@@ -21,40 +23,27 @@ internal static class LegacyContacts
     public static void TakeOver(SqliteConnection connection)
     {
         if (!Exists(connection, Kept)) return;
-        var columns = Columns(connection);
-        connection.CreateFunction("silo_email_key", (string? email) => Contracts.Contacts.ContactRules.EmailKey(email));
-        connection.CreateFunction("silo_phone_key", (string? phone) => Contracts.Contacts.ContactRules.PhoneKey(phone));
-        const string Now = "strftime('%Y-%m-%dT%H:%M:%fZ','now')";
+        var table = Table(connection);
+        connection.CreateFunction("silo_email_key", (string? email) => ContactRules.EmailKey(email));
+        connection.CreateFunction("silo_phone_key", (string? phone) => ContactRules.PhoneKey(phone));
         connection.Execute($"""
-            INSERT INTO contacts (id, name, email, phone, company, agent_id, created_at, updated_at, notes)
-            SELECT {Text("id")}, coalesce({Text("name")}, ''), nullif({Text("email")}, ''), nullif({Text("phone")}, ''), {Text("company")},
-                   {Text("agent_id", "agentId")}, coalesce({Text("created_at", "createdAt")}, {Now}),
-                   coalesce({Text("updated_at", "updatedAt")}, {Text("created_at", "createdAt")}, {Now}), {Text("notes")}
-            FROM {Kept} ORDER BY {Text("created_at", "createdAt")}, {Text("id")};
+            INSERT INTO contacts ({string.Join(", ", ContactTable.Fields)})
+            SELECT {string.Join(", ", ContactTable.Fields.Select(table.Of))} FROM {Kept} ORDER BY {table.Order};
             UPDATE contacts SET email_key = silo_email_key(email)
               WHERE seq IN (SELECT max(seq) FROM contacts WHERE email IS NOT NULL GROUP BY silo_email_key(email));
             UPDATE contacts SET phone_key = silo_phone_key(phone)
               WHERE email_key IS NOT NULL OR seq IN (SELECT max(seq) FROM contacts WHERE email IS NULL AND phone IS NOT NULL GROUP BY silo_phone_key(phone));
             """);
-
-        string Text(params ReadOnlySpan<string> names)
-        {
-            foreach (var name in names)
-            {
-                if (columns.Contains(name)) return $"CAST({Kept}.{name} AS TEXT)";
-            }
-            return "NULL";
-        }
     }
 
-    private static HashSet<string> Columns(SqliteConnection connection)
+    private static ContactTable Table(SqliteConnection connection)
     {
         using var command = connection.CreateCommand();
-        command.CommandText = $"SELECT name FROM pragma_table_info('{Kept}')";
+        command.CommandText = ContactTableSql.Select(Kept);
         using var rows = command.ExecuteReader();
-        var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        while (rows.Read()) names.Add(rows.GetString(0));
-        return names;
+        var read = new ContactTableSql();
+        while (rows.Read()) read.Add(rows.GetString(0), rows.GetBoolean(1), rows.GetString(2), rows.GetString(3), rows.GetBoolean(4), rows.GetBoolean(5), rows.GetInt32(6), rows.GetInt32(7));
+        return read.Table!;
     }
 
     private static bool Exists(SqliteConnection connection, string table) =>

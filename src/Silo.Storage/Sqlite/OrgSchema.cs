@@ -12,10 +12,7 @@ internal static class OrgSchema
     // seq is the order in which contacts were added: the table itself is sorted by it, so a page of the newest is one short
     // run of leaves, and a cursor survives equal times. The keys are what contacts are compared by (ContactRules).
     // notes comes last, since a long text goes to overflow pages and what follows it would be read through them.
-    private static readonly string[] Steps =
-    [
-        """
-        CREATE TABLE silo_meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    private const string ContactsTable = """
         CREATE TABLE contacts (
           seq INTEGER PRIMARY KEY,
           id TEXT NOT NULL,
@@ -28,12 +25,11 @@ internal static class OrgSchema
           updated_at TEXT NOT NULL,
           email_key TEXT,
           phone_key TEXT,
-          notes TEXT) STRICT;
-        CREATE UNIQUE INDEX silo_contacts_id ON contacts (id);
-        CREATE UNIQUE INDEX silo_contacts_email ON contacts (email_key) WHERE email_key IS NOT NULL;
-        CREATE UNIQUE INDEX silo_contacts_phone ON contacts (phone_key) WHERE email_key IS NULL AND phone_key IS NOT NULL;
-        """,
-        """
+          notes TEXT) STRICT
+        """;
+
+    // By subject it is unique, so that what has happened once cannot be written down twice.
+    private const string AuditTable = """
         CREATE TABLE silo_audit (
           seq INTEGER PRIMARY KEY,
           at TEXT NOT NULL,
@@ -42,11 +38,27 @@ internal static class OrgSchema
           user TEXT,
           source TEXT,
           outcome TEXT NOT NULL,
-          details TEXT NOT NULL) STRICT;
-        CREATE UNIQUE INDEX silo_audit_subject ON silo_audit (action, subject);
-        CREATE TRIGGER silo_audit_update BEFORE UPDATE ON silo_audit BEGIN SELECT RAISE(ABORT, 'The audit trail is only added to.'); END;
-        CREATE TRIGGER silo_audit_delete BEFORE DELETE ON silo_audit BEGIN SELECT RAISE(ABORT, 'The audit trail is only added to.'); END;
+          details TEXT NOT NULL) STRICT
+        """;
+
+    private const string AuditIndex = "CREATE UNIQUE INDEX silo_audit_subject ON silo_audit (action, subject)";
+
+    private const string AuditUpdateTrigger =
+        "CREATE TRIGGER silo_audit_update BEFORE UPDATE ON silo_audit BEGIN SELECT RAISE(ABORT, 'The audit trail is only added to.'); END";
+
+    private const string AuditDeleteTrigger =
+        "CREATE TRIGGER silo_audit_delete BEFORE DELETE ON silo_audit BEGIN SELECT RAISE(ABORT, 'The audit trail is only added to.'); END";
+
+    private static readonly string[] Steps =
+    [
+        $"""
+        CREATE TABLE silo_meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+        {ContactsTable};
+        CREATE UNIQUE INDEX silo_contacts_id ON contacts (id);
+        CREATE UNIQUE INDEX silo_contacts_email ON contacts (email_key) WHERE email_key IS NOT NULL;
+        CREATE UNIQUE INDEX silo_contacts_phone ON contacts (phone_key) WHERE email_key IS NULL AND phone_key IS NOT NULL;
         """,
+        $"{AuditTable}; {AuditIndex}; {AuditUpdateTrigger}; {AuditDeleteTrigger};",
     ];
 
     /// <summary>The indexes of contacts, for who makes them anew: as the steps leave them.</summary>
@@ -56,6 +68,12 @@ internal static class OrgSchema
         ("silo_contacts_email", "CREATE UNIQUE INDEX silo_contacts_email ON contacts (email_key) WHERE email_key IS NOT NULL"),
         ("silo_contacts_phone", "CREATE UNIQUE INDEX silo_contacts_phone ON contacts (phone_key) WHERE email_key IS NULL AND phone_key IS NOT NULL"),
     ];
+
+    /// <summary>What makes the table of contacts in a database that has none and is not a file of ours.</summary>
+    public static IEnumerable<string> ContactStatements => [ContactsTable, .. ContactIndexes.Select(index => index.Sql)];
+
+    /// <summary>What makes the audit trail there.</summary>
+    public static IEnumerable<string> AuditStatements => [AuditTable, AuditIndex, AuditUpdateTrigger, AuditDeleteTrigger];
 
     private const string SelectStamp = "SELECT value FROM silo_meta WHERE key = 'organization_id'";
 

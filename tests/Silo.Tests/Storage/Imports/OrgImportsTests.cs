@@ -211,7 +211,7 @@ public sealed class OrgImportsTests : IAsyncLifetime
         var import = await StageAsync("name\nBo\n");
         using var merging = new ManualResetEventSlim();
         using var goOn = new ManualResetEventSlim();
-        var merge = database.MergeAsync(new PendingMerge(import, staging, new ContactColumns(), new ImportsOptions()), counts =>
+        var merge = ((IOrgDatabase)database).MergeAsync(new PendingMerge(import, staging, new ContactColumns(), new ImportsOptions()), counts =>
         {
             merging.Set();
             goOn.Wait(Token);
@@ -348,7 +348,7 @@ public sealed class OrgImportsTests : IAsyncLifetime
         _imports = new OrgImports(DatabaseBench.Demo.Id, OpenAsync, _silo.GetRequiredService<ImportIntake>());
     }
 
-    private async ValueTask<OrgDatabase> OpenAsync(CancellationToken cancellationToken) => _database ??= await DatabaseBench.OpenAsync(_silo, DatabaseBench.Demo);
+    private async ValueTask<IOrgDatabase> OpenAsync(CancellationToken cancellationToken) => _database ??= await DatabaseBench.OpenAsync(_silo, DatabaseBench.Demo);
 
     private async Task ReactivateAsync()
     {

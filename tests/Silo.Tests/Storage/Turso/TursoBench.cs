@@ -34,6 +34,7 @@ internal sealed class TursoBench(TimeProvider? time = null) : IAsyncDisposable
 
     private readonly List<TursoClient> _clients = [];
     private readonly List<WebApplication> _servers = [];
+    private readonly List<HttpClient> _proxies = [];
     private readonly ConcurrentQueue<string> _logs = new();
 
     public static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -75,8 +76,41 @@ internal sealed class TursoBench(TimeProvider? time = null) : IAsyncDisposable
         return new Uri(server.Urls.Single());
     }
 
+    /// <summary>A way to a database that does what a test says before a request is passed on, and before its answer is.</summary>
+    /// <param name="remote">The database.</param>
+    /// <param name="before">True when it has answered itself.</param>
+    /// <param name="after">True when it has put an end to it.</param>
+    public async Task<Uri> ProxyAsync(TursoDatabase remote, Func<HttpContext, Task<bool>> before, Func<HttpContext, bool>? after = null)
+    {
+        var target = remote.Address.Url;
+        _proxies.Add(new HttpClient(new SocketsHttpHandler { UseProxy = false }));
+        var http = _proxies[^1];
+        return await ServeAsync(async context =>
+        {
+            if (await before(context)) return;
+            using var body = new MemoryStream();
+            await context.Request.Body.CopyToAsync(body);
+            using var request = new HttpRequestMessage(new HttpMethod(context.Request.Method), new Uri($"http://127.0.0.1:{target.Port}{context.Request.Path}"));
+            request.Headers.Host = target.Authority;
+            if (body.Length > 0) request.Content = new ByteArrayContent(body.ToArray()) { Headers = { ContentType = new("application/json") } };
+            using var answer = await http.SendAsync(request);
+            if (after?.Invoke(context) == true) return;
+            context.Response.StatusCode = (int)answer.StatusCode;
+            context.Response.ContentType = answer.Content.Headers.ContentType?.ToString();
+            await answer.Content.CopyToAsync(context.Response.Body);
+        });
+    }
+
+    /// <summary>Ends a connection without an answer.</summary>
+    public static bool Abort(HttpContext context)
+    {
+        context.Abort();
+        return true;
+    }
+
     public async ValueTask DisposeAsync()
     {
+        foreach (var proxy in _proxies) proxy.Dispose();
         foreach (var client in _clients) client.Dispose();
         foreach (var server in _servers) await server.DisposeAsync();
     }

@@ -1,0 +1,135 @@
+using Silo.Contracts;
+using Silo.Contracts.Imports;
+using Silo.Storage.Contacts;
+using Silo.Storage.Imports;
+using Silo.Storage.Sqlite;
+using Silo.Storage.Turso;
+
+namespace Silo.Storage.Databases;
+
+/// <summary>What imports ask of a database on Turso: rows in as few transactions as the server allows, and the record of what came of them.</summary>
+public sealed partial class TursoOrgDatabase
+{
+    private volatile bool _hasAudit;
+
+    /// <inheritdoc/>
+    public ValueTask<ImportRecord?> FindImportAsync(string id, CancellationToken cancellationToken) => ReadAsync(
+        async _ => await HasAuditAsync(cancellationToken) && await QueryAsync(ImportRecord.FindSql, Arguments(("id", id)), cancellationToken) is [[var details]]
+            ? ImportRecord.Parse(details.AsText())
+            : null,
+        cancellationToken);
+
+    /// <inheritdoc/>
+    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.InvalidRequest"/>: the cursor is none of ours.</exception>
+    public ValueTask<JsonBytes> ListAuditAsync(AuditQuery query, CancellationToken cancellationToken) => ReadAsync(
+        async _ =>
+        {
+            var before = query.Cursor is null ? long.MaxValue : ContactCursor.Parse(query.Cursor);
+            if (!await HasAuditAsync(cancellationToken)) return ContactPage.Write("[]"u8, null);
+            var row = (await QueryAsync(ImportRecord.ListSql, Arguments(("before", before), ("limit", query.Limit)), cancellationToken))[0];
+            return ImportRecord.Page(query, System.Text.Encoding.UTF8.GetBytes(row[0].AsText()), row[1].AsInteger(), row[2].IsNull ? 0 : row[2].AsInteger());
+        },
+        cancellationToken);
+
+    /// <inheritdoc/>
+    /// <exception cref="OrganizationException">See <see cref="WriteAsync"/>. It goes on where it was when it is tried again.</exception>
+    /// <exception cref="ImportException">The older table does not take such rows.</exception>
+    async Task<ImportRecord> IOrgDatabase.MergeAsync(PendingMerge merge, Func<MergeCounts, ImportRecord> record, CancellationToken cancellationToken)
+    {
+        await using var held = await _importLock.TakeAsync(cancellationToken);
+        try
+        {
+            var now = _time.GetUtcNow();
+            var sql = await WriteAsync(() => PrepareForImportAsync(merge), cancellationToken);
+            // Between the lock and here another cluster may have taken in this very import.
+            if (await FindImportAsync(merge.Import.Id, cancellationToken) is { } known) return known;
+            var run = new TursoContactMerge(_remote, sql, merge, ContactSql.Timestamp(now));
+            // What is matched is matched in a file, and that blocks.
+            await WriteAsync(() => Task.Run(async () => { await run.MatchAsync(cancellationToken); return true; }, CancellationToken.None), cancellationToken);
+            for (long last = await WriteAsync(() => run.BeginAsync(CancellationToken.None), cancellationToken), before = -1; last != before;)
+            {
+                if (!held.IsRunning) throw new OrganizationException(OrganizationErrorCode.ImportInProgress, "The lease of the import could not be renewed; it goes on when it can be taken again.");
+                cancellationToken.ThrowIfCancellationRequested();
+                before = last;
+                last = await WriteAsync(() => SendAsync(run, before, now), cancellationToken);
+            }
+            var done = await WriteAsync(async () => record(await Task.Run(() => run.CountAsync(CancellationToken.None))), cancellationToken);
+            return await AddRecordAsync(done, run.End(), cancellationToken);
+        }
+        finally
+        {
+            await held.GiveUpAsync();
+        }
+    }
+
+    /// <inheritdoc/>
+    async Task<ImportRecord> IOrgDatabase.RecordAsync(ImportRecord record, CancellationToken cancellationToken)
+    {
+        await WriteAsync(async () => { await AddAuditAsync(); return true; }, cancellationToken);
+        return await AddRecordAsync(record, null, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    Task IOrgDatabase.WaitFlushedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private async Task<ContactSql> PrepareForImportAsync(PendingMerge merge)
+    {
+        await AddAuditAsync();
+        var sql = await PrepareAsync(TursoContactMerge.Written(merge));
+        return sql.Table.Required.FirstOrDefault(column => LegacyContactSql.RequiredValue(column) is null) is { } unknown ? throw Unfit(CannotAdd(unknown)) : sql;
+    }
+
+    private static async Task<long> SendAsync(TursoContactMerge run, long after, DateTimeOffset now)
+    {
+        try
+        {
+            return await run.SendAsync(after, now, CancellationToken.None);
+        }
+        catch (TursoException e) when (e.Code?.StartsWith("SQLITE_CONSTRAINT", StringComparison.Ordinal) == true && after == 0
+            && !e.Message.Contains("silo_import_chunks", StringComparison.Ordinal))
+        {
+            throw Unfit(e);
+        }
+    }
+
+    /// <summary>Nothing is in, and nothing would be by trying again.</summary>
+    private static ImportException Unfit(Exception cause) =>
+        new(ImportErrorCode.DatabaseRefused, 0, "The organization's older table of contacts does not take these rows; an operator finds the reason in the log of the silo. Nothing was changed.", cause);
+
+    /// <summary>Writes the record down, once.</summary>
+    private Task<ImportRecord> AddRecordAsync(ImportRecord record, TursoStatement? also, CancellationToken cancellationToken) => WriteAsync(
+        async () =>
+        {
+            var arguments = record.Values(_time.GetUtcNow()).ToDictionary(value => value.Name[1..], value => (TursoValue)value.Value, StringComparer.Ordinal);
+            var insert = new TursoStatement(ImportRecord.InsertSql) { NamedArguments = arguments };
+            try
+            {
+                await _remote.ExecuteAllAsync(also is null ? [insert] : [insert, also], CancellationToken.None);
+                return record;
+            }
+            catch (TursoException e) when (IsUniqueViolation(e))
+            {
+                // Written by an earlier try whose answer was lost.
+                var found = await QueryAsync(ImportRecord.FindSql, Arguments(("id", record.Import.Id)), CancellationToken.None);
+                return ImportRecord.Parse(found[0][0].AsText())!;
+            }
+        },
+        cancellationToken);
+
+    private async Task<bool> HasAuditAsync(CancellationToken cancellationToken) =>
+        _hasAudit || (_hasAudit = (await QueryAsync("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'silo_audit'", [], cancellationToken))[0][0].AsInteger() > 0);
+
+    private async Task AddAuditAsync()
+    {
+        if (await HasAuditAsync(CancellationToken.None)) return;
+        try
+        {
+            await _remote.ExecuteAllAsync([.. OrgSchema.AuditStatements.Select(sql => new TursoStatement(sql))], CancellationToken.None);
+        }
+        catch (TursoException e) when (e.Failure == TursoFailure.Refused)
+        {
+            // Another silo was first; if not, there is still no table.
+            if (!await HasAuditAsync(CancellationToken.None)) throw;
+        }
+    }
+}

@@ -1,0 +1,195 @@
+using System.Globalization;
+using Silo.Contracts.Contacts;
+using Silo.Storage.Contacts;
+using Silo.Storage.Databases;
+using Silo.Storage.Sqlite;
+using Silo.Storage.Turso;
+
+namespace Silo.Storage.Imports;
+
+/// <summary>
+/// Takes the rows of a <see cref="StagingDatabase"/> into contacts on Turso. First the keys of the contacts that are there are fetched, and
+/// matched on this machine; then the rows go over, as many as one request may have, and each request is one transaction.
+/// </summary>
+/// <remarks>
+/// A request that is a transaction needs no stream, which the server would give up after some seconds. With its rows each one writes down how
+/// far they go, in a row that can be there once: sent twice, or by two clusters at once, the second is refused whole. What was interrupted
+/// goes on behind the last one.
+/// </remarks>
+internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, PendingMerge merge, string time)
+{
+    /// <summary>How far each import has come that was not recorded yet.</summary>
+    private const string Chunks = """
+        CREATE TABLE IF NOT EXISTS silo_import_chunks (subject TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+          imported INTEGER NOT NULL, updated INTEGER NOT NULL, PRIMARY KEY (subject, first)) STRICT, WITHOUT ROWID
+        """;
+
+    private const string Row = "silo_row";
+
+    private readonly string _insert = InsertSql(sql.Table);
+    private readonly string _update = UpdateSql(sql.Table, merge);
+
+    /// <summary>The fields that rows of this import have values for, so that the table must have columns for them.</summary>
+    public static ContactFields Written(PendingMerge merge) => new(
+        "", Some(ContactColumn.Email, merge), Some(ContactColumn.Phone, merge), Some(ContactColumn.Company, merge), Some(ContactColumn.Notes, merge),
+        merge.Import.Options.AgentId ?? Some(ContactColumn.AgentId, merge));
+
+    /// <summary>Fetches the keys of all contacts and finds those that rows stand for. To be done while nothing else is imported.</summary>
+    public async Task MatchAsync(CancellationToken cancellationToken)
+    {
+        using var staged = OrgConnection.OpenScratch(merge.Staged.Path);
+        staged.Execute("""
+            BEGIN;
+            DROP TABLE IF EXISTS there;
+            CREATE TABLE there (place INTEGER PRIMARY KEY, id TEXT, email_key TEXT, phone_key TEXT);
+            """);
+        using (var add = staged.Prepare("INSERT INTO there (id, email_key, phone_key) VALUES ($id, $email, $phone)", "$id", "$email", "$phone"))
+        {
+            var table = sql.Table;
+            await using var contacts = await remote.OpenCursorAsync(
+                new TursoStatement($"SELECT {table.Of("id")}, {table.Of("email")}, {table.Of("phone")} FROM contacts ORDER BY {table.Order}"), cancellationToken);
+            await foreach (var contact in contacts.ReadAllAsync(cancellationToken))
+                add.With(Text(contact[0]), ContactRules.EmailKey(Text(contact[1])), ContactRules.PhoneKey(Text(contact[2]))).ExecuteNonQuery();
+        }
+        // Of contacts that should not be there twice the newest counts.
+        staged.Execute("""
+            CREATE TABLE found (row INTEGER PRIMARY KEY, id TEXT);
+            CREATE INDEX there_email ON there (email_key) WHERE email_key IS NOT NULL;
+            CREATE INDEX there_phone ON there (phone_key) WHERE email_key IS NULL AND phone_key IS NOT NULL;
+            INSERT INTO found SELECT r.row, (SELECT t.id FROM there t WHERE t.place = m.place)
+              FROM rows r JOIN (SELECT email_key AS k, max(place) AS place FROM there WHERE email_key IS NOT NULL GROUP BY email_key) m ON m.k = r.email_key;
+            INSERT INTO found SELECT r.row, (SELECT t.id FROM there t WHERE t.place = m.place)
+              FROM rows r JOIN (SELECT phone_key AS k, max(place) AS place FROM there WHERE email_key IS NULL AND phone_key IS NOT NULL GROUP BY phone_key) m ON m.k = r.phone_key
+              WHERE r.email_key IS NULL;
+            COMMIT;
+            """);
+    }
+
+    /// <summary>The row behind which an interrupted import goes on; 0 at its beginning.</summary>
+    public async Task<long> BeginAsync(CancellationToken cancellationToken)
+    {
+        await remote.ExecuteAsync(new TursoStatement(Chunks), cancellationToken);
+        return (await remote.QueryAsync(Of("SELECT coalesce(max(last), 0) FROM silo_import_chunks WHERE subject = $subject"), cancellationToken)).Rows[0][0].AsInteger();
+    }
+
+    /// <summary>Sends the next rows in one transaction.</summary>
+    /// <param name="after">The row behind which they begin.</param>
+    /// <param name="now">When it is done; ids of new contacts begin with it.</param>
+    /// <param name="cancellationToken">Gives up; whether they are in is then unknown.</param>
+    /// <returns>The last row of them; the same as <paramref name="after"/> when there are no more.</returns>
+    public async Task<long> SendAsync(long after, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var (inserts, updates, last) = await BackgroundThread.RunAsync(() => Next(after, now));
+        if (last == after) return last;
+        List<TursoStatement> statements =
+        [
+            Of("INSERT INTO silo_import_chunks (subject, first, last, imported, updated) VALUES ($subject, $first, $last, 0, 0)", ("first", after), ("last", last)),
+        ];
+        if (inserts is not null) statements.AddRange([Rows(_insert, inserts), Counting("imported", after)]);
+        if (updates is not null) statements.AddRange([Rows(_update, updates), Counting("updated", after)]);
+        await remote.ExecuteAllAsync(statements, cancellationToken);
+        return last;
+    }
+
+    /// <summary>What came of all its transactions.</summary>
+    public async Task<MergeCounts> CountAsync(CancellationToken cancellationToken)
+    {
+        var row = (await remote.QueryAsync(Of("SELECT coalesce(sum(imported), 0), coalesce(sum(updated), 0), count(*) FROM silo_import_chunks WHERE subject = $subject"), cancellationToken)).Rows[0];
+        using var staged = OrgConnection.OpenScratch(merge.Staged.Path);
+        var (imported, updated) = (row[0].AsInteger(), row[1].AsInteger());
+        return new MergeCounts(imported, updated, staged.Scalar<long>("SELECT count(*) FROM rows") - imported - updated, Math.Max(1, (int)row[2].AsInteger()));
+    }
+
+    /// <summary>Forgets how far it has come; to be done with the record of it.</summary>
+    public TursoStatement End() => Of("DELETE FROM silo_import_chunks WHERE subject = $subject");
+
+    /// <summary>The next rows as JSON, to be added and to be overwritten.</summary>
+    private (string? Inserts, string? Updates, long Last) Next(long after, DateTimeOffset now)
+    {
+        using var staged = OrgConnection.OpenScratch(merge.Staged.Path);
+        var ids = new ContactIdSequence();
+        staged.CreateFunction("silo_next_id", () => ids.Next(now));
+        var rows = staged.Scalar<string>(
+            """
+            SELECT coalesce(max(row), $after) || '/' || count(*) FROM (
+              SELECT row, sum(200 + coalesce(octet_length(name), 0) + coalesce(octet_length(email), 0) + coalesce(octet_length(phone), 0) + coalesce(octet_length(company), 0)
+                          + coalesce(octet_length(agent_id), 0) + coalesce(octet_length(notes), 0)) OVER (ORDER BY row) AS bytes, row_number() OVER (ORDER BY row) AS number
+              FROM (SELECT * FROM rows WHERE row > $after ORDER BY row LIMIT $limit))
+            WHERE bytes <= $bytes OR number = 1
+            """,
+            ("$after", after), ("$limit", merge.Options.TursoRows), ("$bytes", merge.Options.TursoBytes))!;
+        var last = long.Parse(rows.AsSpan(0, rows.IndexOf('/', StringComparison.Ordinal)), CultureInfo.InvariantCulture);
+        return last == after ? (null, null, after) : (Part("found.row IS NULL", "silo_next_id()"), merge.Import.Options.OverwriteExisting ? Part("found.row IS NOT NULL", "found.id") : null, last);
+
+        string? Part(string condition, string id) => staged.Scalar<string>(
+            $"""
+            SELECT CASE WHEN count(*) > 0 THEN json_group_array(json(item)) END FROM (
+              SELECT json_object('id', {id}, 'name', name, 'email', email, 'phone', phone, 'company', company, 'agent', agent_id, 'notes', notes,
+                                 'emailKey', email_key, 'phoneKey', phone_key) AS item
+              FROM rows LEFT JOIN found ON found.row = rows.row WHERE rows.row > $after AND rows.row <= $last AND {condition} ORDER BY rows.row)
+            """,
+            ("$after", after), ("$last", last));
+    }
+
+    private TursoStatement Rows(string statement, string rows)
+    {
+        var arguments = new Dictionary<string, TursoValue>(StringComparer.Ordinal) { ["rows"] = rows, ["now"] = time };
+        if (statement.Contains("$organization", StringComparison.Ordinal)) arguments.Add("organization", remote.Organization.Value);
+        return new TursoStatement(statement) { NamedArguments = arguments };
+    }
+
+    private TursoStatement Counting(string counter, long first) =>
+        Of($"UPDATE silo_import_chunks SET {counter} = changes() WHERE subject = $subject AND first = $first", ("first", first));
+
+    private TursoStatement Of(string statement, params ReadOnlySpan<(string Name, TursoValue Value)> arguments)
+    {
+        var named = new Dictionary<string, TursoValue>(StringComparer.Ordinal) { ["subject"] = merge.Import.Id };
+        foreach (var (name, value) in arguments) named.Add(name, value);
+        return new TursoStatement(statement) { NamedArguments = named };
+    }
+
+    private static string InsertSql(ContactTable table)
+    {
+        const string Source = $"FROM (SELECT key AS silo_place, value AS {Row} FROM json_each($rows)) WHERE true";
+        if (table.IsOwn)
+        {
+            return $"""
+                INSERT INTO contacts (id, name, email, phone, company, agent_id, created_at, updated_at, email_key, phone_key, notes)
+                SELECT {string.Join(", ", ((string[])["$id", "$name", "$email", "$phone", "$company", "$agent", "$now", "$now", "$emailKey", "$phoneKey", "$notes"]).Select(OfRow))}
+                {Source} ORDER BY silo_place ON CONFLICT DO NOTHING
+                """;
+        }
+        var (columns, values) = LegacyContactSql.Inserted(table, OfRow);
+        var free = table.TryGetColumn("email", out var email)
+            ? $" AND NOT EXISTS (SELECT 1 FROM contacts WHERE lower({ContactTable.Quote(email.Name)}) = {OfRow("$emailKey")})"
+            : "";
+        return $"INSERT INTO contacts ({columns}) SELECT {values} {Source}{free} ORDER BY silo_place";
+    }
+
+    private static string UpdateSql(ContactTable table, PendingMerge merge)
+    {
+        // What the file has no column for stays. The e-mail's key is what was matched by, so it is the same.
+        bool IsSet(string field) => field switch
+        {
+            "updated_at" => true,
+            "name" => merge.Columns.HasName,
+            "email" => merge.Columns.Has(ContactColumn.Email),
+            "phone" => merge.Columns.Has(ContactColumn.Phone),
+            "company" => merge.Columns.Has(ContactColumn.Company),
+            "agent_id" => merge.Columns.Has(ContactColumn.AgentId) || merge.Import.Options.AgentId is not null,
+            "notes" => merge.Columns.Has(ContactColumn.Notes),
+            _ => false,
+        };
+        var sets = LegacyContactSql.Sets(table, OfRow, IsSet) + (table.IsOwn && IsSet("phone") ? $", phone_key = {OfRow("$phoneKey")}" : "");
+        return $"""
+            UPDATE contacts SET {sets} FROM (SELECT value AS {Row} FROM json_each($rows)) AS silo_rows
+            WHERE {table.IsId.Replace("$id", OfRow("$id"), StringComparison.Ordinal)}
+            """;
+    }
+
+    private static string OfRow(string parameter) => parameter is "$now" or "$organization" ? parameter : $"({Row} ->> '$.{parameter[1..]}')";
+
+    private static string? Some(ContactColumn column, PendingMerge merge) => merge.Columns.Has(column) ? "" : null;
+
+    private static string? Text(TursoValue value) => value.IsNull ? null : value.AsText();
+}

@@ -1,0 +1,173 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Silo.Contracts.Imports;
+using Silo.Contracts.Organizations;
+using Silo.Storage.Databases;
+using Silo.Storage.Gcs;
+using Silo.Storage.Imports;
+using Silo.Storage.Lease;
+using Silo.Storage.Turso;
+using Silo.Tests.Storage.Catalog;
+using Silo.Tests.Storage.Databases;
+using Silo.Tests.Storage.Turso;
+
+namespace Silo.Tests.Storage.Imports;
+
+/// <summary>Imports into an organization on a real libSQL server, by clusters that share a bucket.</summary>
+public sealed class TursoImportTests(SqldFixture fixture) : IClassFixture<SqldFixture>, IAsyncLifetime
+{
+    private static readonly TimeSpan Wait = TimeSpan.FromSeconds(60);
+
+    private readonly TursoBench _turso = new();
+    private readonly CatalogFixture _catalog = new();
+    private readonly List<OrgImports> _imports = [];
+    private DatabaseBench _bench = null!;
+    private TursoDatabase _remote = null!;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _bench = await DatabaseBench.StartAsync(new() { ["Imports:TursoRows"] = "500" });
+        _remote = await _turso.CreateAsync(fixture.Sqld);
+        var catalog = await _catalog.OpenMigratedAsync();
+        await catalog.AddAsync(new NewOrganization(_remote.Organization, "Acme", OrganizationDbType.Turso, _remote.Address.ToString(), null), Token);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var imports in _imports) await imports.DisposeAsync();
+        await _bench.DisposeAsync();
+        await _turso.DisposeAsync();
+        _catalog.Dispose();
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("CREATE TABLE contacts (id TEXT, name TEXT, email TEXT, phone TEXT)")]
+    public async Task TwoClusters_ImportAtOnce_OneAfterTheOtherAndEachFileOnce(string? table)
+    {
+        if (table is not null) await _remote.ExecuteScriptAsync(table, Token);
+        var one = Cluster("one", _remote);
+        var two = Cluster("two", _remote);
+        // The second half of the one is the first half of the other.
+        var first = await StageAsync("one", 0, 3_000);
+        var second = await StageAsync("two", 1_500, 3_000);
+        await Task.WhenAll(one.BeginAsync(first, Token), two.BeginAsync(second, Token));
+        // Each is asked of both: a cluster finds in the bucket what the other accepted, and goes on with it if that one died.
+        ImportStatus[] ended = [await one.FindAsync(first.Id, Wait, Token), await two.FindAsync(second.Id, Wait, Token)];
+        Assert.All(ended, status => Assert.Equal((ImportState.Completed, true, 6), (status.State, status.Durable, status.Transactions)));
+        Assert.Equal((4_500, 1_500), (ended.Sum(status => status.Imported), ended.Sum(status => status.Skipped)));
+        await EndsWithAsync(4_500);
+    }
+
+    [Fact]
+    public async Task Import_WhileAnotherClusterHoldsTheLease_WaitsForIt()
+    {
+        var organization = DatabaseBench.Org(_remote.Organization.Value);
+        var theirs = new OrganizationHead { Epoch = 3, State = HeadState.Acquiring, Owner = new HeadOwner("there", "silo", "a"), OperationId = "x", TtlMs = 600_000 };
+        await _bench.WriteHeadAsync(organization, new StoredHead(null!, 0), theirs);
+        var one = Cluster("one", _remote);
+        var import = await StageAsync("one", 0, 10);
+        await one.BeginAsync(import, Token);
+        await Eventually.GetAsync(async () => (await one.FindAsync(import.Id, TimeSpan.Zero, Token)).Phase == ImportPhase.Merging ? "waits" : null, "the import waits for the lease");
+        Assert.Equal(0, await CountAsync());
+        var heads = new HeadStore(_bench.Bucket, TimeProvider.System);
+        var found = (await heads.ReadAsync(organization.Id, Token))!;
+        Assert.Equal(theirs, found.Head);
+
+        await _bench.WriteHeadAsync(organization, found, theirs with { State = HeadState.Released });
+        Assert.Equal((ImportState.Completed, 10L, 1), await one.FindAsync(import.Id, Wait, Token) is var done ? (done.State, done.Imported, done.Transactions!.Value) : default);
+        var head = (await heads.ReadAsync(organization.Id, Token))!.Head;
+        Assert.Equal((4, HeadState.Released, 600_000), (head.Epoch, head.State, head.TtlMs));
+    }
+
+    [Fact]
+    public async Task Import_WhoseTransactionsAreNotAnswered_GoesOnAndTakesNoRowTwice()
+    {
+        var sent = 0;
+        var url = await _turso.ProxyAsync(_remote, _ => Task.FromResult(false), context => context.Request.ContentLength > 20_000 && ++sent % 2 == 0 && TursoBench.Abort(context));
+        var one = Cluster("one", _turso.Open(url, organization: _remote.Organization.Value));
+        var import = await StageAsync("one", 0, 2_000);
+        await one.BeginAsync(import, Token);
+        var done = await one.FindAsync(import.Id, Wait, Token);
+        Assert.Equal((ImportState.Completed, 2_000L, 0L, 4), (done.State, done.Imported, done.Skipped, done.Transactions!.Value));
+        Assert.True(sent >= 4);
+        await EndsWithAsync(2_000);
+    }
+
+    [Fact]
+    public async Task Import_ThatTheOlderTableRefuses_FailsAndChangesNothing()
+    {
+        await _remote.ExecuteScriptAsync("CREATE TABLE contacts (id TEXT, name TEXT CHECK (length(name) < 9), email TEXT)", Token);
+        var one = Cluster("one", _remote);
+        var import = await StageAsync("one", 0, 700); // "person 99" is too long
+        await one.BeginAsync(import, Token);
+        var done = await one.FindAsync(import.Id, Wait, Token);
+        Assert.Equal((ImportState.Failed, "database_refused"), (done.State, done.Errors[0].Code));
+        Assert.Equal(0, await CountAsync());
+    }
+
+    [Fact]
+    public async Task Import_WhileTheOrganizationIsMigrated_WaitsForItsEnd()
+    {
+        _catalog.Sql("UPDATE organizations SET is_db_provisioning = 1");
+        var one = Cluster("one", _remote);
+        var import = await StageAsync("one", 0, 10);
+        await one.BeginAsync(import, Token);
+        await Eventually.GetAsync(async () => (await one.FindAsync(import.Id, TimeSpan.Zero, Token)).Phase == ImportPhase.Merging ? "waits" : null, "the import waits for the migration");
+        Assert.Empty((await _remote.QueryAsync(new TursoStatement("SELECT name FROM sqlite_schema"), Token)).Rows);
+        _catalog.Sql("UPDATE organizations SET is_db_provisioning = 0");
+        Assert.Equal(10, (await one.FindAsync(import.Id, Wait, Token)).Imported);
+    }
+
+    private OrgImports Cluster(string name, TursoDatabase remote)
+    {
+        var silo = _bench.Silo(name);
+        var catalog = _catalog.Open();
+        TursoOrgDatabase? database = null;
+        var imports = new OrgImports(remote.Organization, async token =>
+        {
+            if (database is not null) return database;
+            var held = new TursoImportLock(remote.Organization, new HeadOwner(name, "silo", name, name), _bench.Bucket, new KnownDeaths(Microsoft.Extensions.Options.Options.Create(new LeaseOptions()), TimeProvider.System), TimeProvider.System, NullLoggerFactory.Instance);
+            var watch = new CatalogWatch((await catalog.FindAsync(remote.Organization, token))!, catalog, TimeProvider.System);
+            return database = new TursoOrgDatabase(remote, watch, held, new DatabaseOptions(), TimeProvider.System, NullLogger.Instance);
+        }, silo.GetRequiredService<ImportIntake>());
+        _imports.Add(imports);
+        return imports;
+    }
+
+    private async Task EndsWithAsync(long contacts)
+    {
+        Assert.Equal(contacts, await CountAsync());
+        Assert.Equal(contacts, (await _remote.QueryAsync(new TursoStatement("SELECT count(DISTINCT lower(email)) FROM contacts"), Token)).Rows[0][0].AsInteger());
+        Assert.Equal(0, (await _remote.QueryAsync(new TursoStatement("SELECT count(*) FROM silo_import_chunks"), Token)).Rows[0][0].AsInteger());
+        Assert.Equal(HeadState.Released, (await _bench.HeadAsync(DatabaseBench.Org(_remote.Organization.Value))).State);
+    }
+
+    private async Task<long> CountAsync() =>
+        (await _remote.QueryAsync(new TursoStatement("SELECT count(*) FROM sqlite_schema WHERE name = 'contacts'"), Token)).Rows[0][0].AsInteger() == 0
+            ? 0
+            : (await _remote.QueryAsync(new TursoStatement("SELECT count(*) FROM contacts"), Token)).Rows[0][0].AsInteger();
+
+    private async Task<StagedImport> StageAsync(string cluster, int from, int count)
+    {
+        var file = Encoding.UTF8.GetBytes("name,email\n" + string.Concat(Enumerable.Range(from, count).Select(i => string.Create(CultureInfo.InvariantCulture, $"person {i},person-{i}@example.org\n"))));
+        var import = new StagedImport
+        {
+            Id = Guid.NewGuid().ToString(),
+            Format = ImportFormat.Csv,
+            IsGzip = false,
+            Bytes = file.Length,
+            Sha256 = Convert.ToHexStringLower(SHA256.HashData(file)),
+            Options = new ImportOptions(),
+            User = cluster,
+            ReceivedAt = DateTimeOffset.UnixEpoch,
+        };
+        await _bench.Silo("stager-" + import.Id).GetRequiredService<StagedImports>().UploadAsync(_remote.Organization, import.Id, new MemoryStream(file), Token);
+        return import;
+    }
+}
