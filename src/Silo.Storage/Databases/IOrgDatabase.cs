@@ -24,6 +24,9 @@ public interface IOrgDatabase : IAsyncDisposable
     /// <summary>Whether <see cref="Moved"/> has completed.</summary>
     bool IsMoved { get; }
 
+    /// <summary>Whether it is being copied, so that it is in use.</summary>
+    bool IsCopied { get; }
+
     /// <summary>For how long it may be written to without asking anyone again; zero while the bucket must be asked and does not answer.</summary>
     TimeSpan LeaseLeft { get; }
 

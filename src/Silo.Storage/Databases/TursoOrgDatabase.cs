@@ -58,6 +58,9 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
     /// <inheritdoc/>
     public bool IsMoved => _watch.Moved.IsCompleted;
 
+    /// <summary>Copies are of files.</summary>
+    public bool IsCopied => false;
+
     /// <summary>It needs no lease.</summary>
     public TimeSpan LeaseLeft => TimeSpan.MaxValue;
 
