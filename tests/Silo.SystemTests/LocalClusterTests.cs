@@ -3,6 +3,7 @@ using System.Diagnostics;
 namespace Silo.SystemTests;
 
 /// <summary>The script that runs a cluster of plain processes, as the README has it.</summary>
+[Collection(WholeMachine.Name)]
 public sealed class LocalClusterTests
 {
     [Theory]
@@ -11,29 +12,42 @@ public sealed class LocalClusterTests
     public async Task Script_UpToDown_DoesWhatItSays(params string[] options)
     {
         await using var machine = new Machine();
-        // PostgreSQL's own user must reach its folder.
-        if (options.Length > 0) File.SetUnixFileMode(Path.GetDirectoryName(machine["cluster"])!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherExecute);
-        var up = await RunAsync(machine, ["up", "--silos", "2", "--gateways", "1", "--no-build", .. options]);
+        // PostgreSQL's own user must reach its folder, and cannot pass through one that is only ours.
+        var data = options.Length > 0 ? $"/dev/shm/silo-test-cluster-{Guid.NewGuid():n}" : machine["cluster"];
+        try
+        {
+            await TryAsync(machine, data, options);
+        }
+        finally
+        {
+            if (Directory.Exists(Path.Combine(data, "run"))) await RunAsync(data, ["down"]);
+            if (Directory.Exists(data)) Directory.Delete(data, recursive: true);
+        }
+    }
+
+    private static async Task TryAsync(Machine machine, string data, string[] options)
+    {
+        var up = await RunAsync(data, ["up", "--silos", "2", "--gateways", "1", "--no-build", .. options]);
         var url = Between(up, "curl -X POST ", "/api/contacts");
         using var service = new Service(url);
         var member = service.With(Between(up, "export TOKEN=", "\n"));
         var admin = service.With(Between(up, "export ADMIN=", "\n"));
         (await member.AddContactAsync("Ada")).Is(201);
         Assert.Equal("replicated", (await member.AddContactAsync("Bo", "replicated")).Is(201).Durability);
-        Assert.Equal(2, Lines(await RunAsync(machine, ["status"]), "silo-").Count(line => line.Contains("runs", StringComparison.Ordinal)));
+        Assert.Equal(2, Lines(await RunAsync(data, ["status"]), "silo-").Count(line => line.Contains("runs", StringComparison.Ordinal)));
 
-        Assert.Contains("silo-1 ended", await RunAsync(machine, ["kill", "1"]), StringComparison.Ordinal);
-        Assert.Contains("ended", Lines(await RunAsync(machine, ["status"]), "silo-1").Single(), StringComparison.Ordinal);
+        Assert.Contains("silo-1 ended", await RunAsync(data, ["kill", "1"]), StringComparison.Ordinal);
+        Assert.Contains("ended", Lines(await RunAsync(data, ["status"]), "silo-1").Single(), StringComparison.Ordinal);
         await Eventually.GetAsync(async () => (await member.AddContactAsync("Cy")).Status == 201 ? "yes" : null, "the organization is written to without silo 1");
-        Assert.Contains("silo-1 serves", await RunAsync(machine, ["start", "1"]), StringComparison.Ordinal);
-        Assert.Contains("silo-2 ended", await RunAsync(machine, ["stop", "2"]), StringComparison.Ordinal);
+        Assert.Contains("silo-1 serves", await RunAsync(data, ["start", "1"]), StringComparison.Ordinal);
+        Assert.Contains("silo-2 ended", await RunAsync(data, ["stop", "2"]), StringComparison.Ordinal);
         await Eventually.GetAsync(async () => (await member.GetAsync("/api/contacts")).Status == 200 ? "yes" : null, "the organization is read without silo 2");
         Assert.Superset(new HashSet<string>(["Ada", "Bo"]), new HashSet<string>(await member.NamesAsync()));
         (await admin.GetAsync("/dashboard/")).Is(200);
         (await member.GetAsync("/dashboard/")).Is(403);
         (await service.With(null).GetAsync("/dashboard/")).Is(401);
 
-        Assert.Contains("All processes ended", await RunAsync(machine, ["down"]), StringComparison.Ordinal);
+        Assert.Contains("All processes ended", await RunAsync(data, ["down"]), StringComparison.Ordinal);
         await machine.OnlyRunsAsync();
     }
 
@@ -41,7 +55,7 @@ public sealed class LocalClusterTests
     public async Task Script_WithoutACommand_TellsWhichThereAre()
     {
         await using var machine = new Machine();
-        var help = await RunAsync(machine, ["--help"]);
+        var help = await RunAsync(machine["cluster"], ["--help"]);
         foreach (var command in (string[])["up", "status", "kill N", "stop N", "start N", "down"]) Assert.Contains($"local-cluster.sh {command}", help, StringComparison.Ordinal);
     }
 
@@ -53,10 +67,10 @@ public sealed class LocalClusterTests
 
     private static IEnumerable<string> Lines(string text, string prefix) => text.Split('\n').Where(line => line.StartsWith(prefix, StringComparison.Ordinal));
 
-    private static async Task<string> RunAsync(Machine machine, string[] arguments)
+    private static async Task<string> RunAsync(string data, string[] arguments)
     {
         var start = new ProcessStartInfo("bash", [Repository("deploy/local-cluster.sh"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        start.Environment["SILO_CLUSTER_DATA"] = machine["cluster"];
+        start.Environment["SILO_CLUSTER_DATA"] = data;
         start.Environment["SILO_CLUSTER_SETTINGS"] = "--Litestream:MonitorInterval=00:00:00.100 --Litestream:SyncInterval=00:00:00.100";
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
