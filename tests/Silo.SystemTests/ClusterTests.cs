@@ -127,6 +127,25 @@ public sealed class ClusterTests
     }
 
     [Fact]
+    public async Task Bucket_AwayForAll_LeavesOpenDatabasesWhereTheyAreAndReadable()
+    {
+        string[] hasty = ["--Lease:TimeToLive=00:00:10", "--Lease:RenewInterval=00:00:02", "--Lease:SafetyMargin=00:00:02", "--Database:IdleTimeout=00:00:10", "--Gcs:RequestTimeout=00:00:02", "--Gcs:TotalTimeout=00:00:04"];
+        // The other silo has nothing open, and asks the bucket for nothing by itself.
+        await using var cluster = await SiloCluster.StartAsync(onPostgres: false, silos: 2, gateways: 1, hasty);
+        await cluster.CreateOrganizationsAsync(["acme"]);
+        Assert.Equal("replicated", (await cluster.Member("acme").AddContactAsync("Ada", "replicated")).Is(201).Durability);
+        foreach (var link in cluster.Links) link.Reset();
+        await Eventually.GetAsync(async () => (await cluster.Member("acme").AddContactAsync("Bo")).Code == "database_moved" ? "yes" : null, "the lease has run out");
+        for (var i = 0; i < 30; i++)
+        {
+            (await cluster.Member("acme").GetAsync("/api/contacts")).Is(200);
+            await Faults.Pause.ForAsync(TimeSpan.FromMilliseconds(200), TestContext.Current.CancellationToken);
+        }
+        foreach (var link in cluster.Links) link.Heal();
+        await Eventually.GetAsync(async () => (await cluster.Member("acme").AddContactAsync("Cy", "replicated")).Status == 201 ? "yes" : null, "it is written to again");
+    }
+
+    [Fact]
     public async Task Postgres_Away_RunningDatabasesServeOnAndOthersComeWithIt()
     {
         await using var cluster = await SiloCluster.StartAsync(onPostgres: true, silos: 2, gateways: 1);

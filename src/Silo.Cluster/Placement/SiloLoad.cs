@@ -7,10 +7,11 @@ namespace Silo.Cluster.Placement;
 /// <param name="MaxMemoryUse">From which share on it puts databases away for new ones (<c>Database:MaxMemoryUse</c>).</param>
 /// <param name="CpuUse">The used share of its machine's processors, 0 to 1.</param>
 /// <param name="IsCutOff">Whether the bucket does not answer it.</param>
+/// <param name="ReachesBucket">Whether the bucket has just answered it. A silo that asked nothing knows neither this nor that it is cut off.</param>
 [GenerateSerializer, Immutable, Alias("silo.SiloLoad")]
 internal readonly record struct SiloLoad(
     [property: Id(0)] int Databases, [property: Id(1)] int MaxDatabases, [property: Id(2)] double MemoryUse, [property: Id(3)] double MaxMemoryUse,
-    [property: Id(4)] double CpuUse, [property: Id(5)] bool IsCutOff = false)
+    [property: Id(4)] double CpuUse, [property: Id(5)] bool IsCutOff = false, [property: Id(6)] bool ReachesBucket = false)
 {
     /// <summary>
     /// Who has the lowest gets the next database. A database costs memory, a process and, while it is written to, some CPU: so their

@@ -7,7 +7,7 @@ namespace Silo.Cluster.Placement;
 /// What every silo carries, asked of each once a second, with what was placed since. A silo that does not answer keeps what it said
 /// last: who is gone is the membership's to say.
 /// </summary>
-internal sealed partial class SiloLoads(SiloDatabasesClient silos, ISiloStatusOracle membership, TimeProvider time, ILogger<SiloLoads> logger) : BackgroundService
+internal sealed partial class SiloLoads(SiloDatabasesClient silos, SiloResources resources, ISiloStatusOracle membership, TimeProvider time, ILogger<SiloLoads> logger) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
@@ -30,8 +30,8 @@ internal sealed partial class SiloLoads(SiloDatabasesClient silos, ISiloStatusOr
         public void Placed() => Interlocked.Increment(ref _placed);
     }
 
-    /// <summary>Whether a silo can reach the bucket, by what it said last; one that said nothing yet is not counted.</summary>
-    public bool AnyReachesTheBucket => _loads.Values.Any(entry => entry.Load is { IsCutOff: false });
+    /// <summary>Whether the bucket has just answered a silo, by what it said last. One that does not know is not counted.</summary>
+    public bool AnyReachesTheBucket => _loads.Values.Any(entry => entry.Load is { ReachesBucket: true });
 
     /// <summary>The silo that an organization costs least on, and counts it there.</summary>
     public SiloAddress Place(ReadOnlySpan<SiloAddress> candidates)
@@ -53,6 +53,8 @@ internal sealed partial class SiloLoads(SiloDatabasesClient silos, ISiloStatusOr
         while (!stoppingToken.IsCancellationRequested)
         {
             var active = membership.GetActiveSilos();
+            // Alone, there is nobody to give a database to or to take one from.
+            if (active.Length > 1) resources.ProbeBucket();
             foreach (var gone in _loads.Keys.Except(active)) _loads.TryRemove(gone, out _);
             await Task.WhenAll(active.Select(silo => AskAsync(silo, stoppingToken)));
             await Task.Delay(Interval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -20,13 +20,20 @@ internal sealed class SiloResources(IEnvironmentStatisticsProvider environment, 
     /// <summary>Whether the bucket does not answer this silo.</summary>
     public bool IsCutOff => bucket.Silence > Hiccup;
 
+    private bool ReachesBucket => bucket.Silence == TimeSpan.Zero && bucket.SinceAnswer < Hiccup * 2;
+
     private double MemoryUse => 1 - environment.GetEnvironmentStatistics().NormalizedAvailableMemory;
 
     public SiloLoad Load(int databases)
     {
-        // Nobody is sent here any more, so nothing else would notice that the bucket answers again.
-        if (IsCutOff && _probe.IsCompleted) _probe = ProbeAsync();
-        return new(databases, _options.MaxActive, MemoryUse, _options.MaxMemoryUse, environment.GetEnvironmentStatistics().FilteredCpuUsagePercentage / 100, IsCutOff);
+        var cpu = environment.GetEnvironmentStatistics().FilteredCpuUsagePercentage / 100;
+        return new(databases, _options.MaxActive, MemoryUse, _options.MaxMemoryUse, cpu, IsCutOff, ReachesBucket);
+    }
+
+    /// <summary>Asks the bucket, unless something else just did: a silo without databases would not know whether it could serve those of another one.</summary>
+    public void ProbeBucket()
+    {
+        if (bucket.SinceAnswer > Hiccup && _probe.IsCompleted) _probe = ProbeAsync();
     }
 
     private async Task ProbeAsync()

@@ -44,6 +44,9 @@ public sealed class BucketClient : IDisposable
     /// <summary>For how long no request has been answered, whatever the answer; zero when the last one was, or when nobody asks.</summary>
     public TimeSpan Silence => _connection.Silence;
 
+    /// <summary>How long ago a request was answered last, whatever the answer; the longest time before the first.</summary>
+    public TimeSpan SinceAnswer => _connection.SinceAnswer;
+
     /// <summary>Reads a small object into memory: content and description are of one and the same version.</summary>
     /// <returns>Null when the bucket has no such object.</returns>
     /// <exception cref="BucketException">Also when it has more than <see cref="GcsOptions.MaxObjectBytes"/>.</exception>

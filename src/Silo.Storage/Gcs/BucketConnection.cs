@@ -33,6 +33,7 @@ internal sealed partial class BucketConnection : IDisposable
     private readonly HttpClient _http;
     private readonly ResiliencePipeline _repetition;
     private long _silentSince; // 0 while requests are answered
+    private long _lastAnswer; // 0 before the first
 
     public BucketConnection(GcsOptions options, TimeProvider time, ILogger logger)
     {
@@ -56,6 +57,9 @@ internal sealed partial class BucketConnection : IDisposable
 
     /// <summary>For how long no request has been answered, whatever the answer; zero when the last one was, or when nobody asks.</summary>
     public TimeSpan Silence => Interlocked.Read(ref _silentSince) is not 0 and var since ? _time.GetElapsedTime(since) : TimeSpan.Zero;
+
+    /// <summary>How long ago a request was answered last, whatever the answer; the longest time before the first.</summary>
+    public TimeSpan SinceAnswer => Interlocked.Read(ref _lastAnswer) is not 0 and var last ? _time.GetElapsedTime(last) : TimeSpan.MaxValue;
 
     /// <summary>Sends a call until it succeeds, fails for good, or has been tried often or long enough.</summary>
     public Task<T> RepeatAsync<T>(BucketCall call, Func<HttpResponseMessage, BucketTry, Task<T>> read, CancellationToken cancellationToken) =>
@@ -104,6 +108,7 @@ internal sealed partial class BucketConnection : IDisposable
             if (_credential is not null && call.NeedsCredential) request.Headers.Authorization = await _credential.GetAsync(call.Action, either.Token);
             using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
             Interlocked.Exchange(ref _silentSince, 0);
+            Interlocked.Exchange(ref _lastAnswer, _time.GetTimestamp());
             if (response.IsSuccessStatusCode || response.StatusCode == call.AlsoExpected)
                 return await read(response, new BucketTry(timeout, limit, either.Token));
             if (response.StatusCode == HttpStatusCode.PreconditionFailed) throw new BucketPreconditionException(call.Action);
