@@ -17,7 +17,8 @@ public sealed class DiskFullTests
     {
         var disk = new SmallDisk(machine.Databases, mebibytes);
         Directory.CreateDirectory(machine.Databases);
-        var silo = await machine.StartStandaloneAsync(disk.Front, settings);
+        // No disk empties itself while a gateway is patient.
+        var silo = await machine.StartStandaloneAsync(disk.Front, ["--Gateway:RetryFor=00:00:00", .. settings]);
         disk.Attach(silo.Process);
         return (silo, disk);
     }

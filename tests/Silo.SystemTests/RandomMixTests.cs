@@ -10,6 +10,10 @@ public sealed class RandomMixTests
     private const int Owners = 3;
     private const int Organizations = 4;
     private const int Rounds = 40;
+
+    /// <summary>Worlds at once, among which the rounds are dealt: a round mostly waits for leases to run out.</summary>
+    private const int Worlds = 2;
+
     private const int DefaultSeed = 700201;
 
     /// <summary>
@@ -22,23 +26,24 @@ public sealed class RandomMixTests
         var seed = int.TryParse(Environment.GetEnvironmentVariable("SILO_TEST_SEED"), CultureInfo.InvariantCulture, out var given) ? given : DefaultSeed;
         var length = TimeSpan.FromMinutes(double.TryParse(Environment.GetEnvironmentVariable("SILO_SOAK_MINUTES"), CultureInfo.InvariantCulture, out var minutes) ? minutes : 0);
         var since = Stopwatch.StartNew();
-        var tally = new Tally();
+        Tally[] tallies = [.. Enumerable.Range(0, Worlds).Select(_ => new Tally())];
         do
         {
-            await RunAsync(seed++, tally);
-            Say(tally.ToString());
+            var of = seed++;
+            await Task.WhenAll(tallies.Select((tally, world) => RunAsync(of, world, tally)));
+            foreach (var tally in tallies) Say(tally.ToString());
         }
         while (since.Elapsed < length);
     }
 
-    private static async Task RunAsync(int seed, Tally tally)
+    private static async Task RunAsync(int seed, int part, Tally tally)
     {
         tally.Seeds.Add(seed);
-        Say($"SILO_TEST_SEED={seed}");
+        Say($"SILO_TEST_SEED={seed}, world {part + 1} of {Worlds}");
         await using var world = await World.StartAsync(Owners, Organizations, tally);
         try
         {
-            foreach (var round in new Schedule(seed, Owners, world.Organizations).Rounds().Take(Rounds))
+            foreach (var round in new Schedule(seed, Owners, world.Organizations).Rounds().Take(Rounds).Where(round => round.Number % Worlds == part))
             {
                 var begun = world.Recorder.Now;
                 await round.RunAsync(world);

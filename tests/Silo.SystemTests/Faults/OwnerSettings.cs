@@ -17,5 +17,7 @@ internal static class OwnerSettings
         "--Database:IdleTimeout=00:00:02", "--Database:ActivationTimeout=00:00:10", "--Database:FlushTimeout=00:00:05", "--Database:RetryBackoff=00:00:00.200",
         "--Database:MaxRetryBackoff=00:00:01",
         "--Gcs:RequestTimeout=00:00:02", "--Gcs:TotalTimeout=00:00:04",
+        // The traffic asks again by itself, and each of its calls that hangs is a write less.
+        "--Gateway:RetryFor=00:00:01",
     ];
 }
