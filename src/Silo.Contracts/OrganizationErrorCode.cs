@@ -72,6 +72,12 @@ public enum OrganizationErrorCode
     /// <summary>A restore of this organization runs already.</summary>
     RestoreInProgress,
 
+    /// <summary>No migration of this organization was ever begun.</summary>
+    MigrationNotFound,
+
+    /// <summary>A migration, verification or rollback of this organization runs.</summary>
+    MigrationInProgress,
+
     /// <summary>The lease is held by an owner that is alive.</summary>
     LockHeld,
 

@@ -63,6 +63,7 @@ public static class SiloGateway
         OrganizationEndpoints.Map(app);
         RestoreEndpoints.Map(app);
         ExportEndpoints.Map(app);
+        MigrationEndpoints.Map(app);
         DatabaseEndpoints.Map(app);
         LockEndpoints.Map(app);
         HealthEndpoints.Map(app);

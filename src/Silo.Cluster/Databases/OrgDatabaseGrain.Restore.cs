@@ -23,6 +23,7 @@ internal sealed partial class OrgDatabaseGrain
         _activation.Touch();
         if (_restore is { State: RestoreState.Running })
             throw new OrganizationException(OrganizationErrorCode.RestoreInProgress, "A restore of this organization runs already.");
+        if (IsMigrating) throw new OrganizationException(OrganizationErrorCode.MigrationInProgress, "The organization is being migrated, which must end first.");
         _restore = begun;
         var running = RunAsync(begun, restore);
         _restoring = running;

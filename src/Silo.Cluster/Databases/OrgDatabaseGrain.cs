@@ -10,6 +10,7 @@ using Silo.Storage.Copies;
 using Silo.Storage.Databases;
 using Silo.Storage.Gcs;
 using Silo.Storage.Imports;
+using Silo.Storage.Migration;
 
 namespace Silo.Cluster.Databases;
 
@@ -24,7 +25,8 @@ namespace Silo.Cluster.Databases;
 /// </remarks>
 [GrainType("org-database"), KeepAlive, Immovable, DatabasePlacement]
 internal sealed partial class OrgDatabaseGrain(
-    OrganizationCatalog catalog, OrgDatabaseOpening opening, TursoOrgDatabaseOpening turso, OrganizationCopies copies, ImportIntake intake, ActiveDatabases active,
+    OrganizationCatalog catalog, OrgDatabaseOpening opening, TursoOrgDatabaseOpening turso, OrganizationCopies copies, OrganizationMigrations migrations, ImportIntake intake,
+    ActiveDatabases active,
     SiloResources resources, SiloLoads loads, IOptions<DatabaseOptions> options, ILocalSiloDetails silo, TimeProvider time, ILogger<OrgDatabaseGrain> logger)
     : Grain, IOrgDatabaseGrain
 {
@@ -100,6 +102,7 @@ internal sealed partial class OrgDatabaseGrain(
     /// <inheritdoc/>
     public async Task Deactivate(CancellationToken cancellationToken)
     {
+        if (IsMigrating) throw new OrganizationException(OrganizationErrorCode.MigrationInProgress, "The organization is being migrated, which must end first.");
         try
         {
             if (_activation.Database is { } database) await database.FlushAsync(cancellationToken);
@@ -118,6 +121,7 @@ internal sealed partial class OrgDatabaseGrain(
         _activation.State = DatabaseState.Deactivating;
         await _deactivating.CancelAsync();
         await _imports.DisposeAsync();
+        await _migrating.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         await _restoring.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         if (_attempt is { } attempt) await ((Task)attempt).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         try
@@ -177,6 +181,8 @@ internal sealed partial class OrgDatabaseGrain(
             IOrgDatabase database = organization.DbType == OrganizationDbType.Turso
                 ? await turso.OpenAsync(organization, Owner, phases, limit.Token)
                 : await opening.OpenAsync(organization, Owner, phases, limit.Token);
+            // Whoever sets it goes on without this activation, if it was frozen for so long that it lost the lease.
+            if (organization.IsDbProvisioning && database is OrgDatabase file) file.FollowCatalog(organization, catalog);
             _durability = organization.Durability;
             _refusal = null;
             _activation.Opened(database, phases);
@@ -225,12 +231,14 @@ internal sealed partial class OrgDatabaseGrain(
     private async Task LeaveWhenMovedAsync(IOrgDatabase database)
     {
         await database.Moved;
-        if (_activation.State == DatabaseState.Active) DeactivateOnIdle();
+        // A migration here has put the next one in its place, or is about to.
+        if (_activation.State == DatabaseState.Active && !IsMigrating && _activation.Database == database) DeactivateOnIdle();
     }
 
     private async Task PutAwayWhenIdleAsync(CancellationToken cancellationToken)
     {
-        if (_attempt is not null || _restore is { State: RestoreState.Running }) return;
+        if (IsMigrating) _activation.Touch();
+        if (_attempt is not null || _restore is { State: RestoreState.Running } || IsMigrating) return;
         if (_activation.Database is not { } database)
         {
             var backoff = _refusal?.Backoff ?? TimeSpan.Zero;

@@ -13,6 +13,7 @@ using Silo.Storage.Exports;
 using Silo.Storage.Gcs;
 using Silo.Storage.Imports;
 using Silo.Storage.Litestream;
+using Silo.Storage.Migration;
 using Silo.Storage.Turso;
 
 namespace Silo.Cluster.Hosting;
@@ -55,6 +56,7 @@ public static class SiloHosting
         builder.Services.AddImportIntake(configuration);
         builder.Services.AddDatabaseExports(configuration);
         builder.Services.AddSingleton<OrganizationCopies>();
+        builder.Services.AddMigration(configuration);
 
         var clustering = builder.Services.AddClustering(configuration);
         builder.Services.AddSingleton<IValidateOptions<ShutdownOptions>, ShutdownRules>();
@@ -75,6 +77,7 @@ public static class SiloHosting
         builder.Services.AddHostedService<RetentionSweep>();
         builder.Services.AddHostedService<ImportSweep>();
         builder.Services.AddHostedService<CopySweep>();
+        builder.Services.AddHostedService<MigrationSweep>();
         return builder;
     }
 

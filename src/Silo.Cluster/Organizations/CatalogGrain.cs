@@ -1,5 +1,6 @@
 using Orleans.Concurrency;
 using Silo.Contracts;
+using Silo.Contracts.Migration;
 using Silo.Contracts.Organizations;
 using Silo.Storage.Catalog;
 
@@ -19,6 +20,10 @@ internal sealed partial class CatalogGrain(OrganizationCatalog catalog, ILogger<
     /// <inheritdoc/>
     public Task<Organization> CreateOrganization(NewOrganization organization, CancellationToken cancellationToken) =>
         Ask(catalog.AddAsync(organization, cancellationToken));
+
+    /// <inheritdoc/>
+    public Task<FleetReport> ReportMigrations(string? cursor, int limit, CancellationToken cancellationToken) =>
+        Ask(catalog.ReportMigrationsAsync(cursor, limit, cancellationToken));
 
     /// <inheritdoc/>
     public Task CheckHealth(CancellationToken cancellationToken) => Ask(CheckAsync(cancellationToken));

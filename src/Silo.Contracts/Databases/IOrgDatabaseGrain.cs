@@ -1,6 +1,7 @@
 using Orleans.Concurrency;
 using Silo.Contracts.Contacts;
 using Silo.Contracts.Imports;
+using Silo.Contracts.Migration;
 
 namespace Silo.Contracts.Databases;
 
@@ -82,6 +83,19 @@ public interface IOrgDatabaseGrain : IGrainWithStringKey
     /// <summary>The last restore or copy that was asked for; null when there was none lately. Asking opens nothing.</summary>
     [AlwaysInterleave, Alias("find-restore")]
     Task<RestoreStatus?> FindRestore(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Begins to move the organization between Turso and SQLite, or to compare both, and returns while that goes on; reads go on, and writes are
+    /// refused with <see cref="OrganizationErrorCode.DatabaseProvisioning"/> for a bounded time. One that was moved already is answered with what is known. Refuses with
+    /// <see cref="OrganizationErrorCode.MigrationInProgress"/>, <see cref="OrganizationErrorCode.ImportInProgress"/>,
+    /// <see cref="OrganizationErrorCode.RestoreInProgress"/> and <see cref="OrganizationErrorCode.InvalidRequest"/> (it is not where this could begin) too.
+    /// </summary>
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("migrate")]
+    Task<MigrationStatus> Migrate(MigrationRequest request, CancellationToken cancellationToken);
+
+    /// <summary>How far the last migration, verification or rollback has come; null when there was none. Asking opens nothing.</summary>
+    [AlwaysInterleave, Alias("find-migration")]
+    Task<MigrationStatus?> FindMigration(CancellationToken cancellationToken);
 
     /// <summary>
     /// Begins to copy the database to a file that can then be fetched, beside everything else. Refuses with

@@ -1,3 +1,5 @@
+using Silo.Contracts.Migration;
+
 namespace Silo.Contracts.Organizations;
 
 /// <summary>The catalog of organizations; key 0.</summary>
@@ -19,6 +21,13 @@ public interface ICatalogGrain : IGrainWithIntegerKey
     /// <summary>Adds one. <see cref="OrganizationErrorCode.OrganizationExists"/> when the id is taken.</summary>
     [Alias("create")]
     Task<Organization> CreateOrganization(NewOrganization organization, CancellationToken cancellationToken);
+
+    /// <summary>How far the fleet has come from Turso to SQLite, with a page of its migrations.</summary>
+    /// <param name="cursor">The <c>nextCursor</c> of the page before; null for the first.</param>
+    /// <param name="limit">1 to 500.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    [Alias("migrations")]
+    Task<FleetReport> ReportMigrations(string? cursor, int limit, CancellationToken cancellationToken);
 
     /// <summary>Returns when the silo can reach its catalog; throws when it cannot.</summary>
     [Alias("check")]

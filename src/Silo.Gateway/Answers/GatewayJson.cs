@@ -4,6 +4,7 @@ using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Contracts.Databases;
 using Silo.Contracts.Imports;
+using Silo.Contracts.Migration;
 using Silo.Contracts.Organizations;
 using Silo.Gateway.Contacts;
 using Silo.Gateway.Health;
@@ -27,6 +28,9 @@ namespace Silo.Gateway.Answers;
 [JsonSerializable(typeof(DatabaseChange))]
 [JsonSerializable(typeof(RestoreBody))]
 [JsonSerializable(typeof(RestoreStatus))]
+[JsonSerializable(typeof(MigrationBody))]
+[JsonSerializable(typeof(MigrationStatus))]
+[JsonSerializable(typeof(FleetReport))]
 [JsonSerializable(typeof(LockPage))]
 [JsonSerializable(typeof(ImportStatus))]
 [JsonSerializable(typeof(AuditPage))]
@@ -49,6 +53,8 @@ internal static class GatewayJsonOptions
             json.Converters.Add(new JsonStringEnumConverter<OrganizationDbType>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
             json.Converters.Add(new JsonStringEnumConverter<DatabaseState>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
             json.Converters.Add(new JsonStringEnumConverter<RestoreState>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
+            json.Converters.Add(new JsonStringEnumConverter<MigrationKind>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
+            json.Converters.Add(new JsonStringEnumConverter<MigrationStep>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
             json.Converters.Add(new JsonStringEnumConverter<ImportState>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
             json.Converters.Add(new JsonStringEnumConverter<ImportPhase>(JsonNamingPolicy.CamelCase, allowIntegerValues: false));
             json.Converters.Add(new UtcTimeJsonConverter());

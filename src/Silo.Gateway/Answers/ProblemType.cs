@@ -21,6 +21,7 @@ internal sealed record ProblemType(int Status, string Code, string Title)
     public static readonly ProblemType ImportNotFound = new(404, "import_not_found", "No such import");
     public static readonly ProblemType RestorePointNotFound = new(404, "restore_point_not_found", "There is no state so old");
     public static readonly ProblemType RestoreNotFound = new(404, "restore_not_found", "No restore was asked for");
+    public static readonly ProblemType MigrationNotFound = new(404, "migration_not_found", "No migration was begun");
     public static readonly ProblemType LockNotFound = new(404, "lock_not_found", "The organization is not locked");
     public static readonly ProblemType MethodNotAllowed = new(405, "method_not_allowed", "This path does not have this method");
     public static readonly ProblemType RequestTimeout = new(408, "request_timeout", "The request came too slowly");
@@ -28,6 +29,7 @@ internal sealed record ProblemType(int Status, string Code, string Title)
     public static readonly ProblemType OrganizationExists = new(409, "organization_exists", "The id is taken");
     public static readonly ProblemType ImportInProgress = new(409, "import_in_progress", "An import is running");
     public static readonly ProblemType RestoreInProgress = new(409, "restore_in_progress", "A restore is running");
+    public static readonly ProblemType MigrationInProgress = new(409, "migration_in_progress", "A migration is running");
     public static readonly ProblemType LockHeld = new(409, "lock_held", "The owner is alive");
     public static readonly ProblemType PayloadTooLarge = new(413, "payload_too_large", "The body is too large");
     public static readonly ProblemType UnsupportedMediaType = new(415, "unsupported_media_type", "The body has a type that is not accepted here");
@@ -75,6 +77,8 @@ internal sealed record ProblemType(int Status, string Code, string Title)
         OrganizationErrorCode.RestorePointNotFound => RestorePointNotFound,
         OrganizationErrorCode.RestoreNotFound => RestoreNotFound,
         OrganizationErrorCode.RestoreInProgress => RestoreInProgress,
+        OrganizationErrorCode.MigrationNotFound => MigrationNotFound,
+        OrganizationErrorCode.MigrationInProgress => MigrationInProgress,
         OrganizationErrorCode.LockHeld => LockHeld,
         OrganizationErrorCode.LockNotFound => LockNotFound,
         _ => InternalError, // a silo of a newer version knows a refusal that this gateway does not

@@ -115,7 +115,7 @@ public sealed partial class OrganizationCopies(OrgDatabaseOpening opening, Bucke
 
     private async Task SendAsync(PastState past, OrganizationId source, OrganizationId target, string path, CancellationToken cancellationToken)
     {
-        var compressed = Path.Combine(past.Files.Folder, "snapshot.lz4");
+        var compressed = Path.Combine(past.Chosen.Files.Folder, "snapshot.lz4");
         var isWritten = await BackgroundThread.RunAsync(() => TryCompress(past, source, target, compressed, cancellationToken));
         if (!isWritten) throw new OperationCanceledException(cancellationToken);
         await using var content = new FileStream(compressed, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous | FileOptions.SequentialScan);
@@ -124,8 +124,8 @@ public sealed partial class OrganizationCopies(OrgDatabaseOpening opening, Bucke
 
     private static bool TryCompress(PastState past, OrganizationId source, OrganizationId target, string compressed, CancellationToken cancellationToken)
     {
-        var rows = Path.Combine(past.Files.Folder, "copy.db");
-        if (!DatabaseCopy.TryWrite(past.Files.Database, rows, () => cancellationToken.IsCancellationRequested)) return false;
+        var rows = Path.Combine(past.Chosen.Files.Folder, "copy.db");
+        if (!DatabaseCopy.TryWrite(past.Chosen.Files.Database, rows, () => cancellationToken.IsCancellationRequested)) return false;
         using (var connection = OrgConnection.OpenScratch(rows)) OrgSchema.Restamp(connection, source, target);
         using var file = File.OpenRead(rows);
         // Whoever restores it finds out from the checksum whether it is damaged.

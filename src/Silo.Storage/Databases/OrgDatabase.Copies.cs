@@ -64,6 +64,33 @@ public sealed partial class OrgDatabase
         }
     }
 
+    /// <summary>Reads the file with connections of one's own, which is not deleted meanwhile.</summary>
+    /// <param name="read">Given the file; to end soon when its token is cancelled.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.DatabaseUnavailable"/>: it is being put away.</exception>
+    internal async Task<T> ReadFileAsync<T>(Func<string, CancellationToken, Task<T>> read, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _endingCopies.Token);
+        Task<T> reading;
+        lock (_copiesLock)
+        {
+            if (_endingCopies.IsCancellationRequested) throw Unavailable("The database is being put away.", null);
+            _copies.Add(reading = Task.Run(() => read(_files.Database, limit.Token), CancellationToken.None));
+        }
+        try
+        {
+            return await reading;
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Unavailable("The database is being put away.", e);
+        }
+        finally
+        {
+            lock (_copiesLock) _copies.Remove(reading);
+        }
+    }
+
     private Task<bool> BeginCopy(string path, TimeSpan maxWriteHold, CancellationToken cancellationToken)
     {
         lock (_copiesLock)

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Contracts.Organizations;
+using Silo.Storage.Catalog;
 using Silo.Storage.Contacts;
 using Silo.Storage.Gcs;
 using Silo.Storage.Litestream;
@@ -38,6 +39,7 @@ public sealed partial class OrgDatabase : IOrgDatabase
     private readonly long _openedAt;
     private bool _saidUnpublished; // under the write lock
     private volatile bool _closing;
+    private volatile CatalogWatch? _watch; // null unless the catalog says, or may soon say, that nothing may be written
 
     internal OrgDatabase(
         OrgFiles files, OwnershipLease lease, LitestreamTarget target, OrgWriter writer, bool isLeftover, LitestreamRuntime runtime, DatabaseOptions options,
@@ -159,6 +161,14 @@ public sealed partial class OrgDatabase : IOrgDatabase
         }
     }
 
+    /// <summary>
+    /// From now on each write asks the catalog first: refused while it says that the organization is being moved
+    /// (<see cref="OrganizationErrorCode.DatabaseProvisioning"/>), and once it was. Nobody needs to say when that is over.
+    /// </summary>
+    /// <param name="organization">Its row of the catalog.</param>
+    /// <param name="catalog">The catalog.</param>
+    public void FollowCatalog(Organization organization, OrganizationCatalog catalog) => _watch = new CatalogWatch(organization, catalog, _time);
+
     /// <summary>What the admin API shows.</summary>
     public OrgDatabaseStatus Status() => new(
         _litestream.Pid, _litestream.Restarts, _litestream.Remedies, Length(_files.Database), Length(_files.Database + "-wal"), _tracker.Lag, _tracker.LagBytes,
@@ -184,6 +194,7 @@ public sealed partial class OrgDatabase : IOrgDatabase
             {
                 if (_closing) throw Unavailable("The database is being put away.", null);
                 RequireLease();
+                if (_watch is { } watch) await watch.BeforeWriteAsync(cancellationToken);
                 if (!_litestream.Published.IsCompletedSuccessfully) await WaitPublishedAsync(cancellationToken);
                 var done = await Task.Run(() => CommitAsync(change, cancellationToken), CancellationToken.None);
                 // The process may have been stopped for minutes since it looked; what it committed then is not promised to anyone.

@@ -20,8 +20,8 @@ public sealed partial class OrgDatabaseOpening
     [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: an older state was about to take the place of the truth in epoch {Left}, and did not; the truth is what it was")]
     private partial void LogChoiceDropped(OrganizationId organization, long left);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: epoch {Epoch} goes on from generation {Generation} of epoch {From}, as it was at {StateAt:O}, because an operator chose it. What was the truth before stays in the bucket")]
-    private partial void LogChosen(OrganizationId organization, long epoch, string generation, long from, DateTimeOffset stateAt);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: epoch {Epoch} goes on from {Origin}, because an operator chose it. What was the truth in the bucket before stays there")]
+    private partial void LogChosen(OrganizationId organization, long epoch, string origin);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Problem}")]
     private partial void LogHeld(string problem);

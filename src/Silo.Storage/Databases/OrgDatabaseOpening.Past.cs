@@ -59,9 +59,16 @@ public sealed partial class OrgDatabaseOpening
     /// <param name="phases">Receives how long each phase took, in milliseconds.</param>
     /// <param name="cancellationToken">Gives up; nothing stays open.</param>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.DatabaseUnavailable"/>, whatever the cause, which is inside.</exception>
-    public async Task<OrgDatabase> OpenPastAsync(Organization organization, PastState past, HeadOwner owner, ActivationPhases phases, CancellationToken cancellationToken)
+    public Task<OrgDatabase> OpenPastAsync(Organization organization, PastState past, HeadOwner owner, ActivationPhases phases, CancellationToken cancellationToken)
     {
-        var database = await OpenAsync(organization, owner, past, phases, cancellationToken);
+        ArgumentNullException.ThrowIfNull(past);
+        return OpenChosenAsync(organization, past.Chosen, owner, phases, cancellationToken);
+    }
+
+    /// <summary>Opens a file that an operator chose as the database from now on, as <see cref="OpenPastAsync"/> does.</summary>
+    internal async Task<OrgDatabase> OpenChosenAsync(Organization organization, ChosenFile chosen, HeadOwner owner, ActivationPhases phases, CancellationToken cancellationToken)
+    {
+        var database = await OpenAsync(organization, owner, chosen, phases, cancellationToken);
         try
         {
             await database.FlushAsync(cancellationToken);
@@ -75,27 +82,27 @@ public sealed partial class OrgDatabaseOpening
             // As after a crash: the next opening asks the head which of both is the truth.
             await database.AbandonAsync();
             LogFailed(organization.Id, e.Message);
-            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The older state could not be published. The truth is what it was.", e);
+            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The chosen rows could not be published. The truth is what it was.", e);
         }
         database.Confirm();
         return database;
     }
 
-    private OrgWriter OpenChosen(PastState past, IReadOnlyList<OrgFiles> leftovers, OwnershipLease lease, OrgFiles files)
+    private OrgWriter OpenChosen(ChosenFile chosen, IReadOnlyList<OrgFiles> leftovers, OwnershipLease lease, OrgFiles files)
     {
         foreach (var left in leftovers)
         {
-            if (File.Exists(left.Database)) LogSetAside(lease.Organization, left.Epoch, left.SetAside(_time.GetUtcNow()), "an operator chose an older state");
+            if (File.Exists(left.Database)) LogSetAside(lease.Organization, left.Epoch, left.SetAside(_time.GetUtcNow()), "an operator chose other rows");
             else left.Delete();
         }
-        past.Files.MarkChosen();
-        files.TakeOver(past.Files);
+        chosen.Files.MarkChosen();
+        files.TakeOver(chosen.Files);
         var writer = new OrgWriter(files.Database);
         try
         {
             // What the head says of the truth so far is no measure for these rows; what it will say of them must be above it.
             OrgSchema.RaiseHighWaterAbove(writer.Connection, lease.Base?.HighWater ?? 0);
-            LogChosen(lease.Organization, lease.Epoch, past.Generation, past.Epoch, past.StateAt);
+            LogChosen(lease.Organization, lease.Epoch, chosen.Origin);
             return writer;
         }
         catch

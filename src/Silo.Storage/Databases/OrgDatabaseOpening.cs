@@ -63,9 +63,9 @@ public sealed partial class OrgDatabaseOpening
     /// <param name="cancellationToken">Gives up; nothing stays open.</param>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.DatabaseUnavailable"/>, whatever the cause, which is inside.</exception>
     public Task<OrgDatabase> OpenAsync(Organization organization, HeadOwner owner, ActivationPhases phases, CancellationToken cancellationToken) =>
-        OpenAsync(organization, owner, past: null, phases, cancellationToken);
+        OpenAsync(organization, owner, chosen: null, phases, cancellationToken);
 
-    private async Task<OrgDatabase> OpenAsync(Organization organization, HeadOwner owner, PastState? past, ActivationPhases phases, CancellationToken cancellationToken)
+    private async Task<OrgDatabase> OpenAsync(Organization organization, HeadOwner owner, ChosenFile? chosen, ActivationPhases phases, CancellationToken cancellationToken)
     {
         if (!_open.TryAdd(organization.Id, 0))
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is still being put away on this silo.") { RetryAfter = TimeSpan.FromSeconds(1) };
@@ -76,7 +76,7 @@ public sealed partial class OrgDatabaseOpening
             try
             {
                 phases.Done("queue");
-                return opened = await OpenInTurnAsync(organization, owner with { DataDirectoryId = _directory.Identity }, past, phases, cancellationToken);
+                return opened = await OpenInTurnAsync(organization, owner with { DataDirectoryId = _directory.Identity }, chosen, phases, cancellationToken);
             }
             finally
             {
@@ -107,7 +107,7 @@ public sealed partial class OrgDatabaseOpening
         }
     }
 
-    private async Task<OrgDatabase> OpenInTurnAsync(Organization organization, HeadOwner owner, PastState? past, ActivationPhases phases, CancellationToken cancellationToken)
+    private async Task<OrgDatabase> OpenInTurnAsync(Organization organization, HeadOwner owner, ChosenFile? chosen, ActivationPhases phases, CancellationToken cancellationToken)
     {
         var replicaPath = organization.GcsReplicaPath ?? throw new HeadException(organization.Id, "the catalog names no replica path.");
         var leftovers = OrgFiles.Find(_options.DataDirectory, organization.Id);
@@ -117,7 +117,7 @@ public sealed partial class OrgDatabaseOpening
         phases.Done("lease");
         try
         {
-            return await OpenOwnedAsync(lease, past, replicaPath, organization.Durability, leftovers, phases, cancellationToken);
+            return await OpenOwnedAsync(lease, chosen, replicaPath, organization.Durability, leftovers, phases, cancellationToken);
         }
         catch
         {
@@ -151,11 +151,11 @@ public sealed partial class OrgDatabaseOpening
     }
 
     private async Task<OrgDatabase> OpenOwnedAsync(
-        OwnershipLease lease, PastState? past, string replicaPath, Durability durability, IReadOnlyList<OrgFiles> leftovers, ActivationPhases phases,
+        OwnershipLease lease, ChosenFile? chosen, string replicaPath, Durability durability, IReadOnlyList<OrgFiles> leftovers, ActivationPhases phases,
         CancellationToken cancellationToken)
     {
         var files = new OrgFiles(_options.DataDirectory, lease.Organization, lease.Epoch);
-        var writer = await Task.Run(() => past is null ? ContinueLeftover(leftovers, lease, files) : OpenChosen(past, leftovers, lease, files), CancellationToken.None);
+        var writer = await Task.Run(() => chosen is null ? ContinueLeftover(leftovers, lease, files) : OpenChosen(chosen, leftovers, lease, files), CancellationToken.None);
         var isLeftover = writer is not null;
         if (writer is null)
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Silo.Contracts;
 using Silo.Storage.Litestream;
 
@@ -24,7 +25,7 @@ public sealed class PastState(OrgFiles files, RestorePlan plan, long contacts) :
     /// <summary>How many contacts it has.</summary>
     public long Contacts { get; } = contacts;
 
-    internal OrgFiles Files => files;
+    internal ChosenFile Chosen => new(files, string.Create(CultureInfo.InvariantCulture, $"generation {Generation} of epoch {Epoch}, as it was at {StateAt:O}"));
 
     /// <summary>Deletes the file, if it was not opened.</summary>
     public async ValueTask DisposeAsync() => await Task.Run(() =>
@@ -39,3 +40,8 @@ public sealed class PastState(OrgFiles files, RestorePlan plan, long contacts) :
 /// <param name="oldest">The oldest that it has, by the bucket's clock; null when it has none.</param>
 public sealed class NoPastStateException(OrganizationId organization, DateTimeOffset moment, DateTimeOffset? oldest)
     : Exception($"Organization {organization}: the replica has no state of {moment:O} or before; {(oldest is null ? "it has none at all" : $"its oldest is of {oldest:O}")}.");
+
+/// <summary>A file whose rows an operator chose over what the bucket has.</summary>
+/// <param name="Files">Where it is.</param>
+/// <param name="Origin">What it was made of, to go on in a sentence.</param>
+internal sealed record ChosenFile(OrgFiles Files, string Origin);

@@ -19,8 +19,10 @@ namespace Silo.Storage.Imports;
 internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, PendingMerge merge, string time)
 {
     /// <summary>How far each import has come that was not recorded yet.</summary>
-    private const string Chunks = """
-        CREATE TABLE IF NOT EXISTS silo_import_chunks (subject TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    public const string ChunksTable = "silo_import_chunks";
+
+    private const string Chunks = $"""
+        CREATE TABLE IF NOT EXISTS {ChunksTable} (subject TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
           imported INTEGER NOT NULL, updated INTEGER NOT NULL, PRIMARY KEY (subject, first)) STRICT, WITHOUT ROWID
         """;
 

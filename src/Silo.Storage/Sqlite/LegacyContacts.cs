@@ -36,6 +36,23 @@ internal static class LegacyContacts
             """);
     }
 
+    /// <summary>What happened to contacts since their rows were copied.</summary>
+    /// <param name="connection">A connection to a file that nobody writes to.</param>
+    public static (long Added, long Changed, long Removed) ChangesSince(SqliteConnection connection)
+    {
+        if (!Exists(connection, Kept)) return (connection.Scalar<long>("SELECT count(*) FROM contacts"), 0, 0);
+        var table = Table(connection);
+        string Of(string alias) => string.Join(", ", ContactTable.Fields.Select(field => $"{alias}.{field}"));
+        connection.Execute($"""
+            CREATE TEMP TABLE was AS SELECT {string.Join(", ", ContactTable.Fields.Select(field => $"{table.Of(field)} AS {field}"))} FROM {Kept};
+            CREATE UNIQUE INDEX temp.was_id ON was (id);
+            """);
+        return (
+            connection.Scalar<long>("SELECT count(*) FROM main.contacts WHERE id NOT IN (SELECT id FROM was)"),
+            connection.Scalar<long>($"SELECT count(*) FROM main.contacts c JOIN was w ON w.id = c.id WHERE ({Of("c")}) IS NOT ({Of("w")})"),
+            connection.Scalar<long>("SELECT count(*) FROM was WHERE id NOT IN (SELECT id FROM main.contacts)"));
+    }
+
     private static ContactTable Table(SqliteConnection connection)
     {
         using var command = connection.CreateCommand();

@@ -39,6 +39,8 @@ public sealed class FailureAnswersTests(StandInCluster cluster) : IAsyncLifetime
         { OrganizationErrorCode.RestorePointNotFound, 404, "restore_point_not_found" },
         { OrganizationErrorCode.RestoreNotFound, 404, "restore_not_found" },
         { OrganizationErrorCode.RestoreInProgress, 409, "restore_in_progress" },
+        { OrganizationErrorCode.MigrationNotFound, 404, "migration_not_found" },
+        { OrganizationErrorCode.MigrationInProgress, 409, "migration_in_progress" },
         { OrganizationErrorCode.LockHeld, 409, "lock_held" },
         { OrganizationErrorCode.LockNotFound, 404, "lock_not_found" },
     };

@@ -4,6 +4,7 @@ using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Contracts.Databases;
 using Silo.Contracts.Imports;
+using Silo.Contracts.Migration;
 using Silo.Contracts.Organizations;
 
 namespace Silo.Tests.Gateway;
@@ -25,6 +26,12 @@ public sealed class StandIns
     public ConcurrentDictionary<string, DatabaseStatus> Active { get; } = new();
 
     public ConcurrentDictionary<string, RestoreStatus> Restores { get; } = new();
+
+    /// <summary>What the answer to a question about a migration is; each is given once, the last for ever.</summary>
+    public ConcurrentDictionary<string, ConcurrentQueue<MigrationStatus>> Migrations { get; } = new();
+
+    /// <summary>What was asked for of migrations.</summary>
+    public ConcurrentDictionary<string, ConcurrentQueue<MigrationRequest>> MigrationRequests { get; } = new();
 
     /// <summary>The names that were asked for for copies.</summary>
     public ConcurrentDictionary<string, string> Names { get; } = new();
@@ -139,6 +146,16 @@ public sealed class StandInDatabaseGrain(StandIns standIns) : Grain, IOrgDatabas
 
     public Task<RestoreStatus?> FindRestore(CancellationToken cancellationToken) => Task.FromResult(standIns.Restores.GetValueOrDefault(Organization));
 
+    public async Task<MigrationStatus> Migrate(MigrationRequest request, CancellationToken cancellationToken)
+    {
+        await standIns.Meet(Organization);
+        standIns.MigrationRequests.GetOrAdd(Organization, _ => []).Enqueue(request);
+        return (await FindMigration(cancellationToken))! with { Kind = request.Kind };
+    }
+
+    public Task<MigrationStatus?> FindMigration(CancellationToken cancellationToken) => Task.FromResult(
+        standIns.Migrations.TryGetValue(Organization, out var statuses) && (statuses.Count > 1 ? statuses.TryDequeue(out var status) : statuses.TryPeek(out status)) ? status : null);
+
     public async Task<Guid> BeginExport(CancellationToken cancellationToken)
     {
         await standIns.Meet(Organization);
@@ -247,6 +264,14 @@ public sealed class StandInCatalogGrain(StandIns standIns) : Grain, ICatalogGrai
         return standIns.Organizations.TryAdd(row.Id.Value, row)
             ? row
             : throw new OrganizationException(OrganizationErrorCode.OrganizationExists, "There is an organization of this id.");
+    }
+
+    public async Task<FleetReport> ReportMigrations(string? cursor, int limit, CancellationToken cancellationToken)
+    {
+        await standIns.Meet(Name);
+        var rows = standIns.Migrations.Where(row => cursor is null || string.CompareOrdinal(row.Key, cursor) > 0).OrderBy(row => row.Key, StringComparer.Ordinal)
+            .Select(row => row.Value.Last()).Take(limit + 1).ToList();
+        return new FleetReport(3, 2, 1, 0, rows.Count(row => row.Problem is not null), [.. rows.Take(limit)], rows.Count > limit ? rows[limit - 1].Organization.Value : null);
     }
 
     public Task CheckHealth(CancellationToken cancellationToken) => standIns.Meet(Name);

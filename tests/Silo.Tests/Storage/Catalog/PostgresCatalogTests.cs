@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using Silo.Contracts;
+using Silo.Contracts.Migration;
 using Silo.Contracts.Organizations;
 using Silo.Storage.Catalog;
 using Silo.Storage.Databases;
@@ -34,7 +35,7 @@ public sealed class PostgresCatalogTests : IAsyncLifetime
     public async Task Migrate_ByManyAtOnce_RunsEveryScriptOnce()
     {
         await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Open().MigrateAsync(Token)));
-        Assert.Equal("3", await SqlAsync("SELECT count(*) FROM silo_schema_versions"));
+        Assert.Equal("4", await SqlAsync("SELECT count(*) FROM silo_schema_versions"));
         await Open().CheckAsync(Token);
     }
 
@@ -92,6 +93,36 @@ public sealed class PostgresCatalogTests : IAsyncLifetime
         Assert.Equal(new DateTimeOffset(2024, 5, 6, 7, 8, 9, TimeSpan.Zero), old.CreatedAt);
         Assert.Equal(["new", "old"], (await catalog.ListAsync(null, null, 2, Token)).Items.Select(item => item.Id.Value));
         Assert.False((await catalog.FindAsync(OrganizationId.Parse("new"), Token))!.IsDbProvisioning);
+    }
+
+    [Fact]
+    public async Task Migrations_AreMovedAndEndedAsOnSqlite()
+    {
+        await SqlAsync("CREATE TABLE organizations (id text PRIMARY KEY, name text NOT NULL, is_db_provisioning integer DEFAULT 0)");
+        foreach (var story in (Func<OrganizationCatalog, Task>[])[MigrationStory.ThereAndBackAsync, MigrationStory.EndsAsync, MigrationStory.ManyAtOnceAsync])
+        {
+            var catalog = Open();
+            await catalog.MigrateAsync(Token);
+            await story(catalog);
+            await SqlAsync("TRUNCATE organizations, organization_settings, organization_migrations");
+        }
+    }
+
+    [Fact]
+    public async Task Freeze_InAnOlderTableWithABoolean_IsSetAndTakenBack()
+    {
+        await SqlAsync("""
+            CREATE TABLE organizations (id text PRIMARY KEY, name text NOT NULL, turso_url text, is_db_provisioning boolean DEFAULT false);
+            INSERT INTO organizations VALUES ('old', 'Old', 'libsql://old.example', NULL)
+            """);
+        var catalog = Open();
+        await catalog.MigrateAsync(Token);
+        var old = OrganizationId.Parse("old");
+        Assert.True(await catalog.BeginMigrationAsync(old, "one", MigrationKind.Migrate, MigrationStory.Stale, Token));
+        Assert.True(await catalog.FreezeAsync(old, "one", OrganizationDbType.Turso, Token));
+        Assert.True((await catalog.FindAsync(old, Token))!.IsDbProvisioning);
+        Assert.True(await catalog.FlipToSqliteAsync(old, "one", "bucket", "path", new MigrationReport(), Token));
+        Assert.False((await catalog.FindAsync(old, Token))!.IsDbProvisioning);
     }
 
     [Fact]

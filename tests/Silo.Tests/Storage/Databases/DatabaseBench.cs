@@ -6,11 +6,14 @@ using Microsoft.Extensions.Logging;
 using Silo.Contracts;
 using Silo.Contracts.Organizations;
 using Silo.GcsEmulator;
+using Silo.Storage.Catalog;
 using Silo.Storage.Databases;
 using Silo.Storage.Exports;
 using Silo.Storage.Gcs;
 using Silo.Storage.Imports;
 using Silo.Storage.Litestream;
+using Silo.Storage.Migration;
+using Silo.Storage.Turso;
 
 namespace Silo.Tests.Storage.Databases;
 
@@ -73,6 +76,7 @@ public sealed class DatabaseBench : IAsyncDisposable
             ["Gcs:BucketName"] = "bucket",
             ["Gcs:EmulatorHost"] = Emulator.Url.Authority,
             ["Database:DataDirectory"] = Folder[name],
+            ["ConnectionStrings:Catalog"] = Folder["catalog.db"],
             ["Litestream:MonitorInterval"] = "00:00:00.050",
             ["Litestream:SyncInterval"] = "00:00:00.050",
             ["Litestream:StopTimeout"] = "00:00:05",
@@ -84,6 +88,9 @@ public sealed class DatabaseBench : IAsyncDisposable
         services.AddOrgDatabases(configuration);
         services.AddImportIntake(configuration);
         services.AddDatabaseExports(configuration);
+        services.AddOrganizationCatalog(configuration);
+        services.AddTurso(configuration);
+        services.AddMigration(configuration);
         var silo = services.BuildServiceProvider();
         Directory.CreateDirectory(Folder[name]);
         if (_holders.TryGetValue(name, out var before)) before.GetRequiredService<DataDirectoryLock>().Dispose();

@@ -130,7 +130,7 @@ public sealed class PastStateTests
         await using var newest = await BringBackAsync(bench, await LastUploadAsync(bench));
         using var younger = new MemoryStream();
         await using (var encoder = LZ4Stream.Encode(younger, leaveOpen: true))
-        await using (var file = File.OpenRead(newest.Files.Database)) await file.CopyToAsync(encoder, Token);
+        await using (var file = File.OpenRead(newest.Chosen.Files.Database)) await file.CopyToAsync(encoder, Token);
         await bench.Bucket.UploadAsync(snapshot, younger.ToArray(), "application/octet-stream", null, Token);
         var refusal = await Assert.ThrowsAsync<OrganizationException>(() => BringBackAsync(bench, old));
         Assert.Contains("cannot be the beginning of a state at", refusal.Message, StringComparison.Ordinal);
