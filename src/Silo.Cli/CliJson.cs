@@ -1,17 +1,26 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Silo.Cli.Commands;
 using Silo.Contracts;
 using Silo.Contracts.Databases;
 using Silo.Contracts.Imports;
+using Silo.Contracts.Migration;
+using Silo.Contracts.Organizations;
 
 namespace Silo.Cli;
 
 /// <summary>The JSON of the admin API, as far as these commands need it.</summary>
-[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, Converters = [typeof(CamelCase<RestoreState>), typeof(CamelCase<DatabaseState>), typeof(CamelCase<ImportState>), typeof(CamelCase<ImportPhase>)])]
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, Converters = [typeof(CamelCase<RestoreState>), typeof(CamelCase<DatabaseState>), typeof(CamelCase<ImportState>), typeof(CamelCase<ImportPhase>),
+    typeof(CamelCase<MigrationKind>), typeof(CamelCase<MigrationStep>), typeof(CamelCase<OrganizationDbType>), typeof(CamelCase<Durability>)])]
 [JsonSerializable(typeof(RestoreStatus))]
 [JsonSerializable(typeof(RestoreRequest))]
 [JsonSerializable(typeof(ImportStatus))]
 [JsonSerializable(typeof(ExportDone))]
+[JsonSerializable(typeof(OrganizationPage))]
+[JsonSerializable(typeof(MigrateRequest))]
+[JsonSerializable(typeof(MigrationStatus))]
+[JsonSerializable(typeof(MigrationOutcome))]
+[JsonSerializable(typeof(FleetReport))]
 [JsonSerializable(typeof(LockPage))]
 [JsonSerializable(typeof(DatabaseList))]
 [JsonSerializable(typeof(Problem))]

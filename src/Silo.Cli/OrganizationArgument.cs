@@ -23,12 +23,15 @@ internal static class OrganizationArgument
     /// <summary>An organization that is to be made, as an option.</summary>
     public static Option<string?> New() => Checked(new Option<string?>("--as") { Description = "Make a new organization of this id instead, and change nothing of the other." });
 
+    /// <summary>Has each value of an option be an organization's id.</summary>
+    public static void Check(Option option) => option.Validators.Add(result =>
+    {
+        if (result.Tokens.Any(token => !OrganizationId.TryParse(token.Value, out _))) result.AddError(OrganizationException.InvalidId().Message);
+    });
+
     private static Option<T> Checked<T>(Option<T> option)
     {
-        option.Validators.Add(result =>
-        {
-            if (!OrganizationId.TryParse(result.GetValueOrDefault<string>(), out _)) result.AddError(OrganizationException.InvalidId().Message);
-        });
+        Check(option);
         return option;
     }
 }

@@ -13,6 +13,8 @@ var root = new RootCommand($"""
     ImportCommand.Make(),
     ExportCommand.Make(),
     RestoreCommand.Make(),
+    OrganizationsCommand.Make(),
+    MigrateCommand.Make(),
     LocksCommand.Make(),
     WarmCommand.Make(),
     DatabasesCommand.Make(),
