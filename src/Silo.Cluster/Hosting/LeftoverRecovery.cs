@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Options;
 using Silo.Contracts;
 using Silo.Contracts.Databases;
@@ -9,11 +10,13 @@ namespace Silo.Cluster.Hosting;
 /// After a crash, opens the databases whose files are still on this machine, so that what was not uploaded reaches the bucket without
 /// waiting for somebody to ask for it. Each is tried until it was opened (which sets aside what cannot be used) or the silo stops.
 /// </summary>
-internal sealed partial class LeftoverRecovery(IGrainFactory grains, IOptions<DatabaseOptions> options, TimeProvider time, ILogger<LeftoverRecovery> logger) : BackgroundService
+internal sealed partial class LeftoverRecovery(
+    IGrainFactory grains, IOptions<DatabaseOptions> options, IMeterFactory meters, TimeProvider time, ILogger<LeftoverRecovery> logger) : BackgroundService
 {
     private const int AtOnce = 4;
 
     private readonly DatabaseOptions _options = options.Value;
+    private readonly LeftoverMetrics _metrics = new(meters, options.Value.DataDirectory);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -21,6 +24,7 @@ internal sealed partial class LeftoverRecovery(IGrainFactory grains, IOptions<Da
         if (found.Length == 0) return;
         LogFound(found.Length);
         HashSet<OrganizationId> left = [.. found];
+        _metrics.Left = left.Count;
         try
         {
             for (var backoff = _options.RetryBackoff; ; backoff = backoff * 2 < _options.MaxRetryBackoff ? backoff * 2 : _options.MaxRetryBackoff)
@@ -28,7 +32,11 @@ internal sealed partial class LeftoverRecovery(IGrainFactory grains, IOptions<Da
                 await Parallel.ForEachAsync(left.ToArray(), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = stoppingToken }, async (organization, token) =>
                 {
                     if (!await IsRecoveredAsync(organization, token)) return;
-                    lock (left) left.Remove(organization);
+                    lock (left)
+                    {
+                        left.Remove(organization);
+                        _metrics.Left = left.Count;
+                    }
                 });
                 if (left.Count == 0) break;
                 await Task.Delay(backoff, time, stoppingToken);

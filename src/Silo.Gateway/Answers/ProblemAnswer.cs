@@ -22,6 +22,7 @@ internal static class ProblemAnswer
         TimeSpan? retryAfter = null,
         IReadOnlyDictionary<string, string[]>? errors = null)
     {
+        context.RequestServices.GetService<RejectionMetrics>()?.Rejected(type);
         var response = context.Response;
         response.StatusCode = type.Status;
         response.ContentType = ContentType;

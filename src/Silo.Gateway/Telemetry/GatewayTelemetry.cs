@@ -17,11 +17,12 @@ internal static class GatewayTelemetry
     // Not AddAspNetCoreInstrumentation: it would also time authentication, authorization and routing, for each request.
     private static readonly string[] Meters =
     [
-        "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Microsoft.AspNetCore.RateLimiting", "Microsoft.Orleans", "Silo.*",
+        "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Microsoft.AspNetCore.RateLimiting", "Microsoft.Orleans", "Silo",
     ];
 
     public static void AddGatewayTelemetry(this IServiceCollection services, IConfiguration configuration)
     {
+        services.AddSingleton<RejectionMetrics>();
         var collected = !string.IsNullOrEmpty(configuration[OtlpEndpoint]);
         var telemetry = services.AddOpenTelemetry()
             .ConfigureResource(resource => resource.AddService("silo-gateway").AddEnvironmentVariableDetector())

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Silo.Contracts;
+using Silo.Storage.Databases;
 
 namespace Silo.Storage.Contacts;
 
@@ -7,7 +8,7 @@ namespace Silo.Storage.Contacts;
 /// Lends readers of one database to callers that run side by side. There are never more than <c>size</c>; who finds none
 /// waits, and who would wait behind too many is refused. Connections are opened when they are first needed.
 /// </summary>
-internal sealed class ContactReaderPool(string path, int size, int maxWaiting) : IDisposable
+internal sealed class ContactReaderPool(string path, int size, int maxWaiting, DatabaseMetrics metrics) : IDisposable
 {
     private readonly ConcurrentStack<ContactReader> _idle = new();
     private readonly SemaphoreSlim _free = new(size, size);
@@ -17,11 +18,12 @@ internal sealed class ContactReaderPool(string path, int size, int maxWaiting) :
 
     /// <summary>Runs a read on a thread of the pool: SQLite blocks, and an Orleans scheduler thread must not.</summary>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.TooManyRequests"/>.</exception>
-    public async ValueTask<T> ReadAsync<TState, T>(TState state, Func<ContactReader, TState, T> read, CancellationToken cancellationToken)
+    public async ValueTask<T> ReadAsync<TState, T>(DatabaseOperation operation, TState state, Func<ContactReader, TState, T> read, CancellationToken cancellationToken)
     {
-        if (!_free.Wait(0, CancellationToken.None)) await WaitAsync(cancellationToken);
+        if (_free.Wait(0, CancellationToken.None)) metrics.Lent();
+        else await WaitAsync(cancellationToken);
         if (_pause is { } pause) await WaitOutAsync(pause.Task, cancellationToken);
-        return await Task.Factory.StartNew(() => Run(state, read), CancellationToken.None, TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
+        return await Task.Factory.StartNew(() => Run(operation, state, read), CancellationToken.None, TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
     }
 
     /// <summary>Lends no reader from now on; what is read now ends as it would. One caller, which must not forget <see cref="Resume"/>.</summary>
@@ -51,7 +53,9 @@ internal sealed class ContactReaderPool(string path, int size, int maxWaiting) :
         }
         try
         {
+            var since = metrics.Begin();
             await _free.WaitAsync(cancellationToken);
+            metrics.Lent(since);
         }
         finally
         {
@@ -72,14 +76,16 @@ internal sealed class ContactReaderPool(string path, int size, int maxWaiting) :
         }
     }
 
-    private T Run<TState, T>(TState state, Func<ContactReader, TState, T> read)
+    private T Run<TState, T>(DatabaseOperation operation, TState state, Func<ContactReader, TState, T> read)
     {
         ContactReader? reader = null;
         try
         {
             if (_disposed) throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is being put away.") { RetryAfter = TimeSpan.FromSeconds(1) };
             if (!_idle.TryPop(out reader)) reader = new ContactReader(path);
+            var since = metrics.Begin();
             var result = read(reader, state);
+            metrics.Ran(operation, since);
             _idle.Push(reader);
             reader = null;
             // Disposed between the push and now: nobody else would close it.

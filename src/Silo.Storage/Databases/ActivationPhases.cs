@@ -6,7 +6,11 @@ namespace Silo.Storage.Databases;
 public sealed class ActivationPhases(TimeProvider time)
 {
     private readonly List<KeyValuePair<string, double>> _milliseconds = [];
+    private readonly long _begun = time.GetTimestamp();
     private long _since = time.GetTimestamp();
+
+    /// <summary>Time since the first one began.</summary>
+    public TimeSpan Elapsed => time.GetElapsedTime(_begun);
 
     /// <summary>Phase to milliseconds.</summary>
     public IReadOnlyDictionary<string, double> Milliseconds => new Dictionary<string, double>(_milliseconds);

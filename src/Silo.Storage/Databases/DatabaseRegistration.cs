@@ -17,6 +17,7 @@ public static class DatabaseRegistration
         services.AddOptions<DatabaseOptions>().Bind(configuration.GetSection("Database")).ValidateOnStart();
         services.AddSingleton<IValidateOptions<LeaseOptions>, LeaseOptionsValidator>();
         services.AddOptions<LeaseOptions>().Bind(configuration.GetSection("Lease")).ValidateOnStart();
+        services.AddMetrics();
         services.AddSingleton<HeadStore>();
         services.AddSingleton<DataDirectoryLock>();
         services.AddSingleton<KnownDeaths>();

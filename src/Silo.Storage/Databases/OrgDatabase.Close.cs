@@ -56,6 +56,7 @@ public sealed partial class OrgDatabase
     /// <exception cref="FlushException">The bucket did not confirm them in time.</exception>
     public async Task FlushAsync(CancellationToken cancellationToken)
     {
+        var since = _metrics.Begin();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(_options.FlushTimeout);
         try
@@ -64,9 +65,11 @@ public sealed partial class OrgDatabase
             if (mark <= 0) return;
             await _litestream.Published.WaitAsync(limit.Token);
             await _tracker.WaitAsync(mark, limit.Token);
+            _metrics.Flushed(since, isConfirmed: true);
         }
         catch (Exception e) when (e is OperationCanceledException or HeadMovedException or HeadException or OrganizationException or SqliteException)
         {
+            _metrics.Flushed(since, isConfirmed: false);
             throw new FlushException(Organization, _tracker.LastCommit - _tracker.DurableCommit, Problem ?? e.Message, e);
         }
     }

@@ -17,12 +17,12 @@ public sealed partial class OrgDatabase
 
     /// <summary>What came of an import; null when the database knows of none of this id.</summary>
     public ValueTask<ImportRecord?> FindImportAsync(string id, CancellationToken cancellationToken) =>
-        _readers.ReadAsync(id, static (reader, i) => ImportRecord.Find(reader.Connection, i), cancellationToken);
+        _readers.ReadAsync(DatabaseOperation.FindImport, id, static (reader, i) => ImportRecord.Find(reader.Connection, i), cancellationToken);
 
     /// <summary>A page of the audit trail, newest first.</summary>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.InvalidRequest"/>: the cursor is none of ours.</exception>
     public ValueTask<JsonBytes> ListAuditAsync(AuditQuery query, CancellationToken cancellationToken) =>
-        _readers.ReadAsync(query, static (reader, q) => ImportRecord.List(reader.Connection, q), cancellationToken);
+        _readers.ReadAsync(DatabaseOperation.ListAudit, query, static (reader, q) => ImportRecord.List(reader.Connection, q), cancellationToken);
 
     /// <summary>Completes when the bucket holds everything that was committed until now, however long that takes.</summary>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.DatabaseMoved"/>, <see cref="OrganizationErrorCode.DatabaseUnavailable"/>.</exception>
@@ -122,7 +122,9 @@ public sealed partial class OrgDatabase
             RequireLease();
             var done = await BackgroundThread.RunAsync(() =>
             {
+                var since = _metrics.Begin();
                 var record = write();
+                _metrics.Ran(DatabaseOperation.Import, since);
                 NoteCommit();
                 return record;
             });

@@ -30,6 +30,7 @@ public sealed partial class OrgDatabase : IOrgDatabase
     private readonly LitestreamSupervisor _litestream;
     private readonly LitestreamOptions _litestreamOptions;
     private readonly DatabaseOptions _options;
+    private readonly DatabaseMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Action _afterClose;
@@ -43,7 +44,7 @@ public sealed partial class OrgDatabase : IOrgDatabase
 
     internal OrgDatabase(
         OrgFiles files, OwnershipLease lease, LitestreamTarget target, OrgWriter writer, bool isLeftover, LitestreamRuntime runtime, DatabaseOptions options,
-        TimeProvider time, ILogger logger, Action closed)
+        DatabaseMetrics metrics, TimeProvider time, ILogger logger, Action closed)
     {
         // What a crash left may have rows that the bucket has not: it counts as changed until a mark of its own is there (invariant 3).
         _markedCommit = isLeftover ? -1 : 0;
@@ -53,11 +54,12 @@ public sealed partial class OrgDatabase : IOrgDatabase
         _writer = writer;
         _options = options;
         _litestreamOptions = runtime.Options;
+        _metrics = metrics;
         _time = time;
         _openedAt = time.GetTimestamp();
         _logger = logger;
         _highWater = OrgSchema.ReadHighWater(writer.Connection);
-        _readers = new ContactReaderPool(files.Database, options.MaxReaders, options.MaxWaitingReads);
+        _readers = new ContactReaderPool(files.Database, options.MaxReaders, options.MaxWaitingReads, metrics);
         _contacts = new ContactWriter(writer.Connection, time);
         _interlock = new CheckpointInterlock(writer, _readers, runtime.Options, runtime.Options.MonitorIntervalOf(target.Durability), time);
         _tracker = new ReplicationTracker(() => WalPosition.ReadSalt(files.Database + "-wal"), time, writer.MeasureWal());
@@ -81,20 +83,29 @@ public sealed partial class OrgDatabase : IOrgDatabase
     /// <summary>Whether every commit is in the bucket under the published generation.</summary>
     public bool IsFlushed => _tracker.IsCaughtUp;
 
+    /// <summary>Age of the oldest commit that the bucket has not confirmed; zero when it has all.</summary>
+    public TimeSpan Lag => _tracker.Lag;
+
+    /// <summary>Bytes of WAL that the bucket has not confirmed.</summary>
+    public long LagBytes => _tracker.LagBytes;
+
+    /// <summary>Process id of its Litestream; null while there is none.</summary>
+    public int? LitestreamPid => _litestream.Pid;
+
     /// <summary>What is wrong, for an operator; null when nothing is.</summary>
     public string? Problem => _lease.Problem ?? _litestream.Problem;
 
     /// <summary>A page of contacts, newest first.</summary>
     public ValueTask<JsonBytes> ListAsync(ContactListQuery query, CancellationToken cancellationToken) =>
-        _readers.ReadAsync(query, static (reader, q) => reader.List(q), cancellationToken);
+        _readers.ReadAsync(query.Search is null ? DatabaseOperation.List : DatabaseOperation.Search, query, static (reader, q) => reader.List(q), cancellationToken);
 
     /// <summary>One contact; no text when there is none of this id.</summary>
     public ValueTask<JsonBytes> GetAsync(string id, CancellationToken cancellationToken) =>
-        _readers.ReadAsync(id, static (reader, i) => reader.Get(i), cancellationToken);
+        _readers.ReadAsync(DatabaseOperation.Get, id, static (reader, i) => reader.Get(i), cancellationToken);
 
     /// <summary>How many contacts there are.</summary>
     public ValueTask<JsonBytes> CountAsync(CancellationToken cancellationToken) =>
-        _readers.ReadAsync(0, static (reader, _) => reader.Count(), cancellationToken);
+        _readers.ReadAsync(DatabaseOperation.Count, 0, static (reader, _) => reader.Count(), cancellationToken);
 
     /// <summary>Adds a contact, unless it is there.</summary>
     /// <param name="id">Its id, a new UUIDv7 (RFC 9562); the same when the call is repeated because its answer was lost.</param>
@@ -102,12 +113,12 @@ public sealed partial class OrgDatabase : IOrgDatabase
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactExists"/>, or see <see cref="WriteAsync"/>.</exception>
     public Task<CommittedContact> CreateAsync(string id, ContactFields fields, CancellationToken cancellationToken) => WriteAsync(
-        contacts => new CommittedContact(id, contacts.Insert(id, fields), 0), cancellationToken);
+        DatabaseOperation.Insert, contacts => new CommittedContact(id, contacts.Insert(id, fields), 0), cancellationToken);
 
     /// <summary>Replaces a contact's fields.</summary>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactNotFound"/>, <see cref="OrganizationErrorCode.ContactExists"/>, or see <see cref="WriteAsync"/>.</exception>
     public Task<CommittedContact> ReplaceAsync(string id, ContactFields fields, CancellationToken cancellationToken) => WriteAsync(
-        contacts => contacts.Replace(id, fields) is { Utf8: not null } contact ? new CommittedContact(id, contact, 0) : throw NotFound(), cancellationToken);
+        DatabaseOperation.Update, contacts => contacts.Replace(id, fields) is { Utf8: not null } contact ? new CommittedContact(id, contact, 0) : throw NotFound(), cancellationToken);
 
     /// <summary>Removes a contact.</summary>
     /// <param name="id">Which.</param>
@@ -115,7 +126,7 @@ public sealed partial class OrgDatabase : IOrgDatabase
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactNotFound"/>, or see <see cref="WriteAsync"/>.</exception>
     public Task<CommittedContact> DeleteAsync(string id, bool isRepeated, CancellationToken cancellationToken) => WriteAsync(
-        contacts => contacts.Delete(id) || isRepeated ? new CommittedContact(id, default, 0) : throw NotFound(), cancellationToken);
+        DatabaseOperation.Delete, contacts => contacts.Delete(id) || isRepeated ? new CommittedContact(id, default, 0) : throw NotFound(), cancellationToken);
 
     /// <summary>Completes when the bucket holds a commit of this activation under the published generation.</summary>
     /// <exception cref="OrganizationException">
@@ -124,6 +135,8 @@ public sealed partial class OrgDatabase : IOrgDatabase
     /// </exception>
     public async Task WaitReplicatedAsync(long commit, CancellationToken cancellationToken)
     {
+        var since = _metrics.Begin();
+        var outcome = "abandoned"; // unless the caller stays
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(_litestreamOptions.ReplicatedWait);
         try
@@ -131,19 +144,26 @@ public sealed partial class OrgDatabase : IOrgDatabase
             await _tracker.WaitAsync(commit, limit.Token);
             // A former owner's upload arrives too; it counts only if the head is still ours after it (invariant 4).
             await _lease.VerifyAsync(limit.Token);
+            outcome = "confirmed";
         }
         catch (HeadMovedException e)
         {
+            outcome = "moved";
             throw MovedAway(e);
         }
         catch (Exception e) when (e is BucketException or HeadException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
+            outcome = "unavailable";
             throw new OrganizationException(
                 OrganizationErrorCode.DurabilityUnavailable,
                 $"The change is committed on the owning silo, but the bucket did not confirm it within {_litestreamOptions.ReplicatedWait.TotalSeconds:0} s. Do not send it again; it will be uploaded when the bucket can be reached.")
             {
                 RetryAfter = TimeSpan.FromSeconds(5),
             };
+        }
+        finally
+        {
+            _metrics.Replicated(since, outcome);
         }
     }
 
@@ -180,8 +200,9 @@ public sealed partial class OrgDatabase : IOrgDatabase
     /// <see cref="OrganizationErrorCode.DatabaseMoved"/> when another owner has the organization, or may have it by now;
     /// <see cref="OrganizationErrorCode.DatabaseUnavailable"/> when the disk refuses, or while the database is put away.
     /// </exception>
-    private async Task<CommittedContact> WriteAsync(Func<ContactWriter, CommittedContact> change, CancellationToken cancellationToken)
+    private async Task<CommittedContact> WriteAsync(DatabaseOperation operation, Func<ContactWriter, CommittedContact> change, CancellationToken cancellationToken)
     {
+        var since = _metrics.Begin();
         if (Interlocked.Increment(ref _waitingWrites) > _options.MaxWaitingWrites)
         {
             Interlocked.Decrement(ref _waitingWrites);
@@ -196,7 +217,7 @@ public sealed partial class OrgDatabase : IOrgDatabase
                 RequireLease();
                 if (_watch is { } watch) await watch.BeforeWriteAsync(cancellationToken);
                 if (!_litestream.Published.IsCompletedSuccessfully) await WaitPublishedAsync(cancellationToken);
-                var done = await Task.Run(() => CommitAsync(change, cancellationToken), CancellationToken.None);
+                var done = await Task.Run(() => CommitAsync(operation, change, since, cancellationToken), CancellationToken.None);
                 // The process may have been stopped for minutes since it looked; what it committed then is not promised to anyone.
                 RequireLease();
                 return done;
@@ -212,10 +233,12 @@ public sealed partial class OrgDatabase : IOrgDatabase
         }
     }
 
-    private async Task<CommittedContact> CommitAsync(Func<ContactWriter, CommittedContact> change, CancellationToken cancellationToken)
+    private async Task<CommittedContact> CommitAsync(DatabaseOperation operation, Func<ContactWriter, CommittedContact> change, long arrived, CancellationToken cancellationToken)
     {
         await _interlock.WaitAsync(cancellationToken);
         RequireLease(); // the waits until here may have been long
+        _metrics.Entered(arrived);
+        var since = _metrics.Begin();
         CommittedContact done;
         try
         {
@@ -226,6 +249,10 @@ public sealed partial class OrgDatabase : IOrgDatabase
             // SQLite has rolled the statement back; the file is as it was.
             LogDiskRefused(Organization, e.Message);
             throw Unavailable("The silo's disk refused the write; nothing was changed.", e);
+        }
+        finally
+        {
+            _metrics.Ran(operation, since);
         }
         return done with { Commit = NoteCommit() };
     }

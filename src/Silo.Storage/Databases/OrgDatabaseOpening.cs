@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -33,6 +34,8 @@ public sealed partial class OrgDatabaseOpening
     private readonly DataDirectoryLock _directory;
     private readonly KnownDeaths _deaths;
     private readonly ReplicaRetention _retention;
+    private readonly ActivationMetrics _activations;
+    private readonly DatabaseMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ILoggerFactory _loggers;
@@ -41,8 +44,10 @@ public sealed partial class OrgDatabaseOpening
     /// <summary>Made once per silo.</summary>
     public OrgDatabaseOpening(
         BucketClient bucket, HeadStore heads, LitestreamRuntime litestream, IOptions<DatabaseOptions> options, DataDirectoryLock directory,
-        KnownDeaths deaths, ReplicaRetention retention, TimeProvider time, ILoggerFactory loggers)
+        KnownDeaths deaths, ReplicaRetention retention, IMeterFactory meters, TimeProvider time, ILoggerFactory loggers)
     {
+        _activations = new ActivationMetrics(meters);
+        _metrics = new DatabaseMetrics(meters, time);
         _bucket = bucket;
         _heads = heads;
         _litestream = litestream;
@@ -85,11 +90,13 @@ public sealed partial class OrgDatabaseOpening
         }
         catch (OperationCanceledException e)
         {
+            _activations.Failed(phases, e);
             LogFailed(organization.Id, $"not done after {phases}");
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The replica did not answer in time. Nothing is lost; try again.", e);
         }
         catch (LeaseHeldException e)
         {
+            _activations.Failed(phases, e);
             LogHeld(e.Message);
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is in use elsewhere; it is free when that use ends or its lease runs out.", e)
             {
@@ -98,6 +105,7 @@ public sealed partial class OrgDatabaseOpening
         }
         catch (Exception e) when (IsExplained(e))
         {
+            _activations.Failed(phases, e);
             LogFailed(organization.Id, e.Message);
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, Explain(e), e);
         }
@@ -174,12 +182,16 @@ public sealed partial class OrgDatabaseOpening
             }
         }
         var target = new LitestreamTarget(files.Database, ReplicaReference.PrefixOf(replicaPath, lease.Epoch), durability);
-        var database = new OrgDatabase(files, lease, target, writer, isLeftover, _litestream, _options, _time, _logger, () => _open.TryRemove(lease.Organization, out _));
+        var database = new OrgDatabase(files, lease, target, writer, isLeftover, _litestream, _options, _metrics, _time, _logger, () => _open.TryRemove(lease.Organization, out _));
         phases.Done("open");
+        _activations.Opened(phases, OutcomeOf(past, isLeftover, lease));
         _retention.Ask(lease.Organization, replicaPath, database.Published);
         LogOpened(lease.Organization, lease.Epoch, lease.Base?.Generation ?? "none", phases);
         return database;
     }
+
+    private static string OutcomeOf(PastState? past, bool isLeftover, OwnershipLease lease) =>
+        past is not null ? ActivationMetrics.Chosen : isLeftover ? ActivationMetrics.Continued : lease.Base is null ? ActivationMetrics.New : ActivationMetrics.Restored;
 
     private async Task RestoreAsync(string replicaPath, ReplicaReference replica, OrgFiles files, CancellationToken cancellationToken)
     {

@@ -60,6 +60,14 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
         }
     }
 
+    /// <summary>How many databases are kept for an operator.</summary>
+    public static int CountSetAside(string dataDirectory)
+    {
+        var folder = new DirectoryInfo(Path.Combine(dataDirectory, SetAsideFolder));
+        // An organization of this name has its epochs there too.
+        return folder.Exists ? folder.EnumerateDirectories().Count(kept => !long.TryParse(kept.Name, NumberStyles.None, CultureInfo.InvariantCulture, out _)) : 0;
+    }
+
     /// <summary>Files that belong to no epoch yet and that no activation finds.</summary>
     public static OrgFiles Temporary(string dataDirectory, OrganizationId organization) => new(NewTemporary(dataDirectory), organization, 0);
 

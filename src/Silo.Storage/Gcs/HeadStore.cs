@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
 using Silo.Contracts;
@@ -15,12 +16,16 @@ public sealed record StoredHead(OrganizationHead Head, long ObjectGeneration, Ti
 /// <param name="bucket">The bucket.</param>
 /// <param name="time">The clock.</param>
 /// <param name="options">How long leases run; the defaults when left out.</param>
-public sealed class HeadStore(BucketClient bucket, TimeProvider time, IOptions<LeaseOptions>? options = null)
+/// <param name="meters">Makes what counts leases; nobody does when left out.</param>
+public sealed class HeadStore(BucketClient bucket, TimeProvider time, IOptions<LeaseOptions>? options = null, IMeterFactory? meters = null)
 {
     private readonly long _origin = time.GetTimestamp();
 
     /// <summary>How long leases run.</summary>
     internal LeaseOptions Options { get; } = options?.Value ?? new LeaseOptions();
+
+    /// <summary>Counts what happens to leases; null when nobody does.</summary>
+    internal LeaseMetrics? Metrics { get; } = meters is null ? null : new LeaseMetrics(meters);
 
     /// <summary>The clock.</summary>
     internal TimeProvider Time => time;

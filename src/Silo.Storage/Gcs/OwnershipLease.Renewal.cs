@@ -67,6 +67,7 @@ public sealed partial class OwnershipLease
             try
             {
                 await ChangeAsync(known => LeaseUpdate.Renew(known, DurableMark(), _heads.Options, HeadStore.NewOperationId), _disposing.Token);
+                _heads.Metrics?.Renewed();
                 Recovered();
             }
             catch (HeadMovedException)
@@ -75,6 +76,7 @@ public sealed partial class OwnershipLease
             }
             catch (Exception e) when (e is BucketException or HeadException)
             {
+                _heads.Metrics?.NotRenewed();
                 Failing(e.Message);
                 if (!await WaitAsync(RetryInterval)) return;
             }
@@ -95,7 +97,11 @@ public sealed partial class OwnershipLease
     {
         Problem = $"The lease could not be renewed: {problem}";
         if (!_saidFailing) LogFailing(Organization, problem, Left.TotalSeconds);
-        if (!_saidOver && !IsRunning) LogOver(Organization, problem);
+        if (!_saidOver && !IsRunning)
+        {
+            _heads.Metrics?.Expired();
+            LogOver(Organization, problem);
+        }
         (_saidFailing, _saidOver) = (true, !IsRunning);
     }
 

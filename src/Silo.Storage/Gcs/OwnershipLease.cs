@@ -79,7 +79,17 @@ public sealed partial class OwnershipLease : IAsyncDisposable
         Func<OrganizationHead, TimeSpan?> drainOf, ILogger logger, CancellationToken cancellationToken)
     {
         var claim = new LeaseClaim(owner, heads.Options, drainOf, HeadStore.NewOperationId);
-        return new OwnershipLease(organization, owner, heads, logger, await heads.TakeAsync(organization, claim, inspect, cancellationToken));
+        try
+        {
+            var taken = await heads.TakeAsync(organization, claim, inspect, cancellationToken);
+            heads.Metrics?.Taken(taken.Previous);
+            return new OwnershipLease(organization, owner, heads, logger, taken);
+        }
+        catch (LeaseHeldException)
+        {
+            heads.Metrics?.Held();
+            throw;
+        }
     }
 
     /// <summary>Names the generation that holds this epoch's rows from now on.</summary>
@@ -151,7 +161,9 @@ public sealed partial class OwnershipLease : IAsyncDisposable
 
     private HeadMovedException Lose(HeadMovedException moved)
     {
-        if (_moved.TrySetResult(moved)) LogMoved(Organization, moved.Message);
+        if (!_moved.TrySetResult(moved)) return moved;
+        _heads.Metrics?.Moved();
+        LogMoved(Organization, moved.Message);
         return moved;
     }
 }

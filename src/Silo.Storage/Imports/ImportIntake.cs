@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -10,7 +11,8 @@ namespace Silo.Storage.Imports;
 /// The way of one file from the bucket into an organization's database: fetched to this machine's disk, read and checked into a
 /// <see cref="StagingDatabase"/>, merged. The work of all organizations of a silo goes through here, a few at a time.
 /// </summary>
-public sealed class ImportIntake(StagedImports staged, IOptions<ImportsOptions> options, IOptions<DatabaseOptions> databases, TimeProvider time, ILoggerFactory loggers) : IDisposable
+public sealed class ImportIntake(
+    StagedImports staged, IOptions<ImportsOptions> options, IOptions<DatabaseOptions> databases, IMeterFactory meters, TimeProvider time, ILoggerFactory loggers) : IDisposable
 {
     private readonly ImportsOptions _options = options.Value;
     private readonly SemaphoreSlim _places = new(options.Value.MaxConcurrent);
@@ -20,6 +22,8 @@ public sealed class ImportIntake(StagedImports staged, IOptions<ImportsOptions> 
     internal StagedImports Staged => staged;
 
     internal TimeProvider Time => time;
+
+    internal ImportMetrics Metrics { get; } = new(meters);
 
     internal ILogger Logger { get; } = loggers.CreateLogger("Silo.Storage.Import");
 

@@ -21,6 +21,7 @@ public static class ImportRegistration
     public static IServiceCollection AddImportIntake(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddStagedImports(configuration);
+        services.AddMetrics();
         services.AddSingleton<ImportIntake>();
         return services;
     }

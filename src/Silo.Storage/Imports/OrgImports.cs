@@ -245,6 +245,7 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
                 // A mistake of ours must not end the queue, nor be repeated without a pause or for ever.
                 LogUnexpected(organization, run.Import.Id, ++unexpected, intake.Options.MaxUnexpectedFailures, e);
             }
+            intake.Metrics.Retried();
             if (!await PauseAsync(backoff)) return;
         }
     }
@@ -290,6 +291,7 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
             LogNotDeleted(organization, run.Import.Id, e.Message);
         }
         run.End(outcome);
+        intake.Metrics.Ended(outcome);
         LogDone(organization, run.Import.Id, outcome.State, outcome.Imported, outcome.Updated, outcome.Skipped, outcome.Failed);
         lock (_lock)
         {

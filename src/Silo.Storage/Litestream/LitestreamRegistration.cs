@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
@@ -16,11 +17,13 @@ public static class LitestreamRegistration
     {
         services.AddSingleton<IValidateOptions<LitestreamOptions>, LitestreamOptionsValidator>();
         services.AddOptions<LitestreamOptions>().Bind(configuration.GetSection("Litestream")).ValidateOnStart();
+        services.AddMetrics();
         services.AddSingleton(provider => new LitestreamRuntime(
             binary,
             provider.GetRequiredService<IOptions<LitestreamOptions>>().Value,
             new LitestreamEnvironment(provider.GetRequiredService<IOptions<GcsOptions>>().Value),
-            provider.GetRequiredService<BucketClient>()));
+            provider.GetRequiredService<BucketClient>(),
+            provider.GetRequiredService<IMeterFactory>()));
         return services;
     }
 }

@@ -99,7 +99,7 @@ internal sealed partial class LitestreamSupervisor
         while (!_stopping.IsCancellationRequested)
         {
             var started = _time.GetTimestamp();
-            string reason;
+            RestartReason reason;
             try
             {
                 reason = await RunOnceAsync();
@@ -113,14 +113,15 @@ internal sealed partial class LitestreamSupervisor
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                reason = $"could not be watched over: {e.Message}";
+                reason = RestartReason.Unwatched(e.Message);
             }
             if (_stopping.IsCancellationRequested) return;
 
             if (_time.GetElapsedTime(started) > HealthyAfter) backoff = _runtime.Options.RestartBackoff;
             Restarts++;
-            Problem = $"Litestream {reason}; started again ({Restarts})";
-            LogRestarting(_lease.Organization, reason, backoff.TotalMilliseconds, Restarts);
+            _runtime.Metrics.Restarted(reason);
+            Problem = $"Litestream {reason.Text}; started again ({Restarts})";
+            LogRestarting(_lease.Organization, reason.Text, backoff.TotalMilliseconds, Restarts);
             await Task.Delay(backoff, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             backoff = TimeSpan.FromTicks(Math.Min(backoff.Ticks * 2, _runtime.Options.MaxRestartBackoff.Ticks));
         }
@@ -128,7 +129,7 @@ internal sealed partial class LitestreamSupervisor
 
     /// <summary>One life of the process.</summary>
     /// <returns>Why it ended.</returns>
-    private async Task<string> RunOnceAsync()
+    private async Task<RestartReason> RunOnceAsync()
     {
         LitestreamProcess process;
         try
@@ -138,7 +139,7 @@ internal sealed partial class LitestreamSupervisor
         catch (LitestreamException e)
         {
             LogCannotStart(_lease.Organization, e.Message);
-            return "could not be started";
+            return RestartReason.NotStarted;
         }
 
         await using (process)
@@ -153,13 +154,13 @@ internal sealed partial class LitestreamSupervisor
             await watch.CancelAsync();
             if (await watching is { } reason) return reason;
             if (!_stopping.IsCancellationRequested) _deaths++;
-            return "ended by itself";
+            return RestartReason.Died;
         }
     }
 
     /// <summary>Ends the process when it is told to, when it hangs, or when what it uploads has a gap.</summary>
     /// <returns>Why it had to end; null when it ended by itself or was told to.</returns>
-    private async Task<string?> WatchAsync(LitestreamProcess process, CancellationToken cancellationToken)
+    private async Task<RestartReason?> WatchAsync(LitestreamProcess process, CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(ReplicationWatch.Interval, _time);
         var started = _time.GetTimestamp();
@@ -174,12 +175,13 @@ internal sealed partial class LitestreamSupervisor
                 {
                     LogGap(_lease.Organization);
                     await EndAsync(process);
-                    return "did not copy a part of the WAL";
+                    return RestartReason.Gap;
                 }
                 switch (_health.Judge(!_tracker.IsCaughtUp, Allowance, () => process.Identity?.WaitedForCpu() ?? TimeSpan.Zero))
                 {
                     case ReplicationRemedy.Poke when await _poke():
                         _health.Poked();
+                        _runtime.Metrics.Poked();
                         LogPoked(_lease.Organization, _tracker.Lag.TotalSeconds, _tracker.LagBytes, ++_pokes);
                         break;
                     case ReplicationRemedy.Restart when TakeRestartTurn():
@@ -187,14 +189,17 @@ internal sealed partial class LitestreamSupervisor
                         _health.Restarted();
                         _stalls++;
                         await EndAsync(process);
-                        return $"confirmed nothing for {_tracker.Lag.TotalSeconds:0} s";
+                        return RestartReason.Stalled(_tracker.Lag);
                 }
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
         {
             if (!await process.StopAsync(_runtime.Options.StopTimeout, CancellationToken.None))
+            {
+                _runtime.Metrics.Killed();
                 LogKilled(_lease.Organization, _runtime.Options.StopTimeout.TotalSeconds);
+            }
         }
         catch (OperationCanceledException)
         {
@@ -211,6 +216,7 @@ internal sealed partial class LitestreamSupervisor
     {
         if (await process.StopAsync(StuckStopTimeout, CancellationToken.None)) return;
         _kills++;
+        _runtime.Metrics.Killed();
         LogStuckKilled(_lease.Organization, StuckStopTimeout.TotalSeconds);
     }
 
@@ -243,17 +249,19 @@ internal sealed partial class LitestreamSupervisor
                 break;
             case LitestreamEventKind.SnapshotWritten:
                 _hasSnapshot = true;
+                _runtime.Metrics.Snapshot(happened.Bytes);
                 LogSnapshot(_lease.Organization, happened.Position, happened.Bytes);
                 break;
             case LitestreamEventKind.SegmentWritten:
                 var salt = WalPosition.ReadSalt(_files.ShadowWal(happened.Position));
-                _tracker.Uploaded(happened.Position.Generation, salt, happened.Position.Offset + happened.Bytes);
+                _runtime.Metrics.Segment(happened.Bytes, _tracker.Uploaded(happened.Position.Generation, salt, happened.Position.Offset + happened.Bytes));
                 BeginPublish(happened.Position.Generation);
                 _ends.Uploaded(happened.Position, happened.Bytes, _stopping.Token);
                 LogSegment(_lease.Organization, happened.Position, happened.Bytes);
                 break;
             case LitestreamEventKind.Failure:
                 Problem = happened.Text;
+                _runtime.Metrics.Failed();
                 _tracker.UploadFailed();
                 _ends.UploadFailed();
                 _health.Failed();

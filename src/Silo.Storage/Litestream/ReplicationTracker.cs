@@ -102,7 +102,8 @@ public sealed class ReplicationTracker
     /// <param name="generation">Its generation.</param>
     /// <param name="salt">The salt of the WAL that it is a piece of.</param>
     /// <param name="end">Where it ends, in bytes of that WAL.</param>
-    public void Uploaded(string generation, ulong salt, long end)
+    /// <returns>How long the oldest commit that is confirmed by this had waited; null when none is.</returns>
+    public TimeSpan? Uploaded(string generation, ulong salt, long end)
     {
         lock (_lock)
         {
@@ -114,7 +115,7 @@ public sealed class ReplicationTracker
             }
             _uploaded = new UploadedWal(generation, _order.OfUploaded(salt, _readSalt()), salt, end);
             _ends.Reached(salt, end);
-            Confirm();
+            return Confirm();
         }
     }
 
@@ -148,12 +149,13 @@ public sealed class ReplicationTracker
     }
 
     /// <summary>The head names this generation now.</summary>
-    public void Published(string generation)
+    /// <returns>As <see cref="Uploaded"/>.</returns>
+    public TimeSpan? Published(string generation)
     {
         lock (_lock)
         {
             _published = generation;
-            Confirm();
+            return Confirm();
         }
     }
 
@@ -165,7 +167,7 @@ public sealed class ReplicationTracker
             lock (_lock)
             {
                 if (_durable.Commit == _newest.Commit) return TimeSpan.Zero;
-                return _time.GetElapsedTime(_marks.TryPeek(out var oldest) ? oldest.Timestamp : _newest.Timestamp);
+                return _time.GetElapsedTime(OldestWaiting);
             }
         }
     }
@@ -201,9 +203,12 @@ public sealed class ReplicationTracker
         }
     }
 
-    private void Confirm()
+    /// <returns>How long the oldest commit that is confirmed now had waited; null when none is.</returns>
+    private TimeSpan? Confirm()
     {
-        if (_uploaded.Generation is null || _uploaded.Generation != _published || _hasGap) return;
+        if (_uploaded.Generation is null || _uploaded.Generation != _published || _hasGap) return null;
+
+        var oldest = OldestWaiting;
 
         var reached = _durable;
         while (_marks.TryPeek(out var mark) && IsUploaded(mark))
@@ -217,7 +222,7 @@ public sealed class ReplicationTracker
             _marks.Dequeue();
         }
         if (!_hasGap && IsUploaded(_newest)) reached = _newest;
-        if (reached.Commit == _durable.Commit) return;
+        if (reached.Commit == _durable.Commit) return null;
 
         _durable = reached;
         foreach (var (commit, done) in _waiters)
@@ -226,7 +231,11 @@ public sealed class ReplicationTracker
         }
         _confirmation?.TrySetResult();
         _confirmation = null;
+        return _time.GetElapsedTime(oldest);
     }
+
+    /// <summary>When the oldest commit that is not confirmed was made, if there is one.</summary>
+    private long OldestWaiting => _marks.TryPeek(out var oldest) ? oldest.Timestamp : _newest.Timestamp;
 
     /// <summary>Pieces are uploaded in the order of the WAL, so a piece of one WAL means that the bucket has all WALs before it.</summary>
     private bool IsUploaded(in Mark mark) =>

@@ -1,3 +1,5 @@
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
@@ -22,7 +24,8 @@ public sealed class LeftoverRecoveryTests(StandInCluster cluster)
         cluster.StandIns.Failures[ids[1].Value] = new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "Not yet.");
         var time = new FakeTimeProvider();
         using var recovery = new LeftoverRecovery(
-            cluster.Client, Options.Create(new DatabaseOptions { DataDirectory = folder.Path }), time, NullLogger<LeftoverRecovery>.Instance);
+            cluster.Client, Options.Create(new DatabaseOptions { DataDirectory = folder.Path }), cluster.Client.ServiceProvider.GetRequiredService<IMeterFactory>(), time,
+            NullLogger<LeftoverRecovery>.Instance);
 
         await recovery.StartAsync(Token);
         foreach (var id in ids) await cluster.StandIns.Arrival(id.Value).WaitAsync(Token);

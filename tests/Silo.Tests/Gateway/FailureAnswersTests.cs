@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Runtime.Messaging;
@@ -109,10 +110,13 @@ public sealed class FailureAnswersTests(StandInCluster cluster) : IAsyncLifetime
     [Fact]
     public async Task Connection_ThatFails_IsTheCluster()
     {
-        var context = new DefaultHttpContext { Response = { Body = new MemoryStream() } };
+        await using var services = new ServiceCollection().AddMetrics().AddSingleton<RejectionMetrics>().BuildServiceProvider();
+        using var metrics = new RecordedMetrics(services);
+        var context = new DefaultHttpContext { RequestServices = services, Response = { Body = new MemoryStream() } };
         await new FailureAnswers(_ => throw new ConnectionFailedException("secret"), NullLogger<FailureAnswers>.Instance).InvokeAsync(context);
         Assert.Equal(503, context.Response.StatusCode);
         Assert.Equal("2", context.Response.Headers.RetryAfter);
+        Assert.Equal(1, metrics.Sum("silo.request.rejections", "error.type=cluster_unavailable"));
     }
 
     [Fact]

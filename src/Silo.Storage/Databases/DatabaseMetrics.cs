@@ -1,0 +1,60 @@
+using System.Diagnostics.Metrics;
+using Silo.Storage.Telemetry;
+
+namespace Silo.Storage.Databases;
+
+/// <summary>What requests to open databases take: in SQLite, and in waiting for a reader, for their turn to write, and for the bucket.</summary>
+/// <param name="meters">Makes the instruments.</param>
+/// <param name="time">The clock; it is not asked when nobody listens.</param>
+internal sealed class DatabaseMetrics(IMeterFactory meters, TimeProvider time)
+{
+    private static readonly KeyValuePair<string, object?> Sqlite = new("db.system.name", "sqlite");
+    private static readonly KeyValuePair<string, object?> Pool = new("db.client.connection.pool.name", "contact-readers");
+
+    private readonly Histogram<double> _operations = meters.CreateSilo().CreateSeconds(
+        "db.client.operation.duration", "Time in SQLite, the commit of a change included.", SiloMeter.ShortSeconds);
+
+    private readonly Histogram<double> _readerWaits = meters.CreateSilo().CreateSeconds(
+        "db.client.connection.wait_time", "Until a read had one of its database's connections; 0 when one was free.", SiloMeter.ShortSeconds);
+
+    private readonly Histogram<double> _writeWaits = meters.CreateSilo().CreateSeconds(
+        "silo.write.wait.duration", "From a write's arrival until it is its turn: other writes, the bucket that is behind, a checkpoint.", SiloMeter.ShortSeconds);
+
+    private readonly Histogram<double> _durabilityWaits = meters.CreateSilo().CreateSeconds(
+        "silo.durability.wait.duration", "From a commit until the bucket has it and the head is still ours, of writes that ask for it.", SiloMeter.LongSeconds);
+
+    private readonly Histogram<double> _flushes = meters.CreateSilo().CreateSeconds(
+        "silo.flush.duration", "Until the bucket has confirmed everything of a database that is to be put away.", SiloMeter.LongSeconds);
+
+    /// <summary>When something begins; 0 when nobody listens.</summary>
+    public long Begin() => _operations.Enabled ? time.GetTimestamp() : 0;
+
+    /// <summary>SQLite has answered.</summary>
+    public void Ran(DatabaseOperation operation, long since)
+    {
+        if (since != 0) _operations.Record(Seconds(since), Sqlite, operation.Label);
+    }
+
+    /// <summary>A read has its connection, without having waited when <paramref name="since"/> is 0.</summary>
+    public void Lent(long since = 0) => _readerWaits.Record(since == 0 ? 0 : Seconds(since), Pool);
+
+    /// <summary>It is a write's turn.</summary>
+    public void Entered(long since)
+    {
+        if (since != 0) _writeWaits.Record(Seconds(since));
+    }
+
+    /// <summary>A write no longer waits for the bucket.</summary>
+    public void Replicated(long since, string outcome)
+    {
+        if (since != 0) _durabilityWaits.Record(Seconds(since), new KeyValuePair<string, object?>("outcome", outcome));
+    }
+
+    /// <summary>A flush has ended.</summary>
+    public void Flushed(long since, bool isConfirmed)
+    {
+        if (since != 0) _flushes.Record(Seconds(since), new KeyValuePair<string, object?>("outcome", isConfirmed ? "confirmed" : "failed"));
+    }
+
+    private double Seconds(long since) => time.GetElapsedTime(since).TotalSeconds;
+}
