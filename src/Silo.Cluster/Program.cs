@@ -3,16 +3,18 @@ using System.Globalization;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;
 using Silo.Cluster.Hosting;
+using Silo.Cluster.Telemetry;
 using Silo.Contracts.Hosting;
 using Silo.Storage.Databases;
 using Silo.Storage.Litestream;
 
 var siloPort = new Option<int?>("--silo-port") { Description = "Where other silos reach this one; 0 is chosen by the system. [default: 11111]" };
 var gatewayPort = new Option<int?>("--gateway-port") { Description = "Where gateways reach this silo; 0 is chosen by the system. [default: 30000]" };
+var urls = MonitoringEndpoint.Option();
 var readyFile = new Option<FileInfo?>("--ready-file") { Description = "A file to write, in one piece, when the process serves." };
 var command = new RootCommand("A silo: holds organizations' databases and replicates them to the bucket. Any setting goes as --Section:Key=value.")
 {
-    siloPort, gatewayPort, readyFile,
+    siloPort, gatewayPort, urls, readyFile,
 };
 var (settings, options) = SettingArguments.Split(args);
 
@@ -26,6 +28,8 @@ command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(a
     var litestream = await LitestreamBinary.LocateAsync(builder.Configuration["Litestream:Path"], cancellationToken);
     builder.AddSiloCluster(litestream);
     using var host = builder.Build();
+    // Outside the host's life: a long start or stop can be watched, and a port that is taken is told before anything was.
+    await using var monitoring = arguments.GetValue(urls) is { } addresses ? await MonitoringEndpoint.StartAsync(addresses, host.Services, cancellationToken) : null;
     await host.ServeAsync(
         () =>
         {
@@ -33,6 +37,7 @@ command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(a
             {
                 new ReadyFile
                 {
+                    Url = monitoring?.Url,
                     GatewayPort = host.Services.GetRequiredService<IOptions<EndpointOptions>>().Value.GatewayPort,
                     DataDirectory = Path.GetFullPath(host.Services.GetRequiredService<IOptions<DatabaseOptions>>().Value.DataDirectory),
                 }.Write(file.FullName);

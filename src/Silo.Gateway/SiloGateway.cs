@@ -37,7 +37,7 @@ public static class SiloGateway
         builder.Services.AddBearerTokens(builder.Configuration);
         builder.Services.AddRequestLimits(builder.Configuration);
         builder.Services.AddGatewayJson();
-        builder.Services.AddGatewayTelemetry(builder.Configuration);
+        builder.AddGatewayTelemetry();
         builder.Services.AddApiDocument();
         builder.Services.AddSingleton<SiloGrains>();
         builder.Services.AddSingleton<LostCalls>();

@@ -9,13 +9,16 @@ internal sealed class RecordedMetrics : IDisposable
 {
     private readonly MeterListener _listener = new();
     private readonly ConcurrentQueue<Record> _records = new();
+    private readonly ConcurrentQueue<Instrument> _instruments = new();
 
     public RecordedMetrics(IServiceProvider host)
     {
         var meters = host.GetRequiredService<IMeterFactory>();
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (instrument.Meter.Name == "Silo" && instrument.Meter.Scope == meters) listener.EnableMeasurementEvents(instrument);
+            if (instrument.Meter.Name != "Silo" || instrument.Meter.Scope != meters) return;
+            _instruments.Enqueue(instrument);
+            listener.EnableMeasurementEvents(instrument);
         };
         _listener.SetMeasurementEventCallback<int>((instrument, value, labels, _) => Add(instrument, value, labels));
         _listener.SetMeasurementEventCallback<long>((instrument, value, labels, _) => Add(instrument, value, labels));
@@ -31,21 +34,21 @@ internal sealed class RecordedMetrics : IDisposable
     /// <summary>How often an instrument with these labels was told something.</summary>
     public int Count(string name, params string[] labels) => Find(name, labels).Count();
 
-    /// <summary>The sum of what it was told.</summary>
-    public double Sum(string name, params string[] labels) => Find(name, labels).Sum(record => record.Value);
-
-    /// <summary>What an instrument that is asked says now.</summary>
+    /// <summary>What an instrument that is asked says now: the sum of what has these labels.</summary>
     public double Ask(string name, params string[] labels)
     {
-        _records.Clear();
+        var told = _records.Count;
         _listener.RecordObservableInstruments();
-        return Sum(name, labels);
+        return Find(name, labels, told).Sum(record => record.Value);
     }
+
+    /// <summary>The names of all instruments that exist.</summary>
+    public IReadOnlyCollection<Instrument> Instruments => _instruments;
 
     public void Dispose() => _listener.Dispose();
 
-    private IEnumerable<Record> Find(string name, string[] labels) =>
-        _records.Where(record => record.Instrument.Name == name && labels.All(record.Labels.Contains));
+    private IEnumerable<Record> Find(string name, string[] labels, int from = 0) =>
+        _records.Skip(from).Where(record => record.Instrument.Name == name && labels.All(record.Labels.Contains));
 
     private void Add(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> labels)
     {

@@ -6,6 +6,7 @@ using Orleans.Dashboard;
 using Silo.Cluster.Databases;
 using Silo.Cluster.Membership;
 using Silo.Cluster.Placement;
+using Silo.Cluster.Telemetry;
 using Silo.Storage.Catalog;
 using Silo.Storage.Copies;
 using Silo.Storage.Databases;
@@ -15,6 +16,7 @@ using Silo.Storage.Imports;
 using Silo.Storage.Litestream;
 using Silo.Storage.Migration;
 using Silo.Storage.Turso;
+using Silo.Telemetry;
 
 namespace Silo.Cluster.Hosting;
 
@@ -47,6 +49,7 @@ public static class SiloHosting
         var configuration = builder.Configuration;
         builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = LogLevels });
         builder.Logging.AddStartupRefusal();
+        builder.AddSiloTelemetry();
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddGcsBucket(configuration);
         builder.Services.AddOrganizationCatalog(configuration);
@@ -102,7 +105,7 @@ public static class SiloHosting
     {
         silo.AddMembership(clustering);
         // A filter on every call costs a fifth of a read; it is there when somebody collects what it makes.
-        if (!string.IsNullOrEmpty(configuration["OTEL_EXPORTER_OTLP_ENDPOINT"])) silo.AddActivityPropagation();
+        if (configuration.HasCollector()) silo.AddActivityPropagation();
         silo.AddGrainService<SiloDatabases>();
         silo.AddPlacementDirector<DatabasePlacement>(services => ActivatorUtilities.CreateInstance<DatabasePlacementDirector>(services));
         silo.AddDashboard();

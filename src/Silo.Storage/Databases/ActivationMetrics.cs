@@ -14,12 +14,16 @@ internal sealed class ActivationMetrics
     public const string Continued = "continued";
     public const string Chosen = "chosen";
 
+    private static readonly string[] Outcomes = [New, Restored, Continued, Chosen, "timeout", "held", "moved", "bucket", "disk", "unproven"];
+
+    private readonly EventCounts _activations;
     private readonly Histogram<double> _duration;
     private readonly Histogram<double> _phase;
 
     public ActivationMetrics(IMeterFactory meters)
     {
         var meter = meters.CreateSilo();
+        _activations = new EventCounts(meter, "silo.activations", "{activation}", "Openings of databases, by where the rows came from or by what was in the way.", "outcome", Outcomes);
         _duration = meter.CreateSeconds(
             "silo.activation.duration", "From the first call until the database can serve or is refused, by outcome; 'restored' are the cold starts.", SiloMeter.LongSeconds);
         _phase = meter.CreateSeconds("silo.activation.phase.duration", "The phases of openings that succeeded.", SiloMeter.LongSeconds);
@@ -38,8 +42,11 @@ internal sealed class ActivationMetrics
     /// <summary>A database could not be opened.</summary>
     public void Failed(ActivationPhases phases, Exception cause) => Ended(phases, OutcomeOf(cause));
 
-    private void Ended(ActivationPhases phases, string outcome) =>
+    private void Ended(ActivationPhases phases, string outcome)
+    {
+        _activations.Add(outcome);
         _duration.Record(phases.Elapsed.TotalSeconds, new KeyValuePair<string, object?>("outcome", outcome));
+    }
 
     private static string OutcomeOf(Exception cause) => cause switch
     {

@@ -26,6 +26,9 @@ internal sealed class DatabaseMetrics(IMeterFactory meters, TimeProvider time)
     private readonly Histogram<double> _flushes = meters.CreateSilo().CreateSeconds(
         "silo.flush.duration", "Until the bucket has confirmed everything of a database that is to be put away.", SiloMeter.LongSeconds);
 
+    private readonly EventCounts _failedFlushes = new(
+        meters.CreateSilo(), "silo.flush.failures", "{flush}", "Flushes that the bucket did not confirm in time; the database stays active, or its file stays.");
+
     /// <summary>When something begins; 0 when nobody listens.</summary>
     public long Begin() => _operations.Enabled ? time.GetTimestamp() : 0;
 
@@ -53,6 +56,7 @@ internal sealed class DatabaseMetrics(IMeterFactory meters, TimeProvider time)
     /// <summary>A flush has ended.</summary>
     public void Flushed(long since, bool isConfirmed)
     {
+        if (!isConfirmed) _failedFlushes.Add();
         if (since != 0) _flushes.Record(Seconds(since), new KeyValuePair<string, object?>("outcome", isConfirmed ? "confirmed" : "failed"));
     }
 

@@ -9,31 +9,30 @@ namespace Silo.Storage.Imports;
 internal sealed class ImportMetrics(IMeterFactory meters)
 {
     private readonly Histogram<double> _duration = meters.CreateSilo().CreateSeconds(
-        "silo.import.duration", "From an import's acceptance until the bucket has it, or until it has failed.", SiloMeter.LongSeconds);
+        "silo.import.duration", "From an import's arrival until the bucket has it, or until it has failed.", SiloMeter.LongSeconds);
 
-    private readonly Counter<long> _rows = meters.CreateSilo().CreateCounter<long>("silo.import.rows", "{row}", "Rows of imports that have ended, by what became of them.");
+    private readonly EventCounts _imports = new(meters.CreateSilo(), "silo.imports", "{import}", "Imports that have ended.", "outcome", "completed", "failed");
 
-    private readonly Counter<long> _retries = meters.CreateSilo().CreateCounter<long>("silo.import.retries", "{retry}", "Attempts at an import that came to nothing and are repeated.");
+    private readonly EventCounts _rows = new(
+        meters.CreateSilo(), "silo.import.rows", "{row}", "Rows of imports that have ended, by what became of them.", "outcome", "imported", "updated", "skipped", "failed");
+
+    private readonly EventCounts _retries = new(meters.CreateSilo(), "silo.import.retries", "{retry}", "Attempts at an import that came to nothing and are repeated.");
 
     /// <summary>An import is over.</summary>
     public void Ended(ImportStatus outcome)
     {
         var isCompleted = outcome.State == ImportState.Completed;
+        _imports.Add(isCompleted ? "completed" : "failed");
         if (outcome is { StartedAt: var begun, FinishedAt: { } ended })
             _duration.Record(Math.Max(0, (ended - begun).TotalSeconds), new KeyValuePair<string, object?>("outcome", isCompleted ? "completed" : "failed"));
-        Add(outcome.Failed, "failed");
+        _rows.Add("failed", outcome.Failed);
         // What a failed import says of other rows never came into the database.
         if (!isCompleted) return;
-        Add(outcome.Imported, "imported");
-        Add(outcome.Updated, "updated");
-        Add(outcome.Skipped, "skipped");
+        _rows.Add("imported", outcome.Imported);
+        _rows.Add("updated", outcome.Updated);
+        _rows.Add("skipped", outcome.Skipped);
     }
 
     /// <summary>An import is tried again.</summary>
-    public void Retried() => _retries.Add(1);
-
-    private void Add(long rows, string outcome)
-    {
-        if (rows > 0) _rows.Add(rows, new KeyValuePair<string, object?>("outcome", outcome));
-    }
+    public void Retried() => _retries.Add();
 }

@@ -7,39 +7,36 @@ namespace Silo.Storage.Litestream;
 /// <param name="meters">Makes the instruments.</param>
 internal sealed class ReplicationMetrics(IMeterFactory meters)
 {
-    private static readonly KeyValuePair<string, object?> SnapshotKind = new("kind", "snapshot");
-    private static readonly KeyValuePair<string, object?> SegmentKind = new("kind", "segment");
+    private const string Snapshots = "snapshot";
+    private const string Segments = "segment";
 
-    private readonly Counter<long> _uploads = meters.CreateSilo().CreateCounter<long>(
-        "silo.replication.uploads", "{upload}", "Snapshots and pieces of WAL that the bucket has confirmed.");
+    private readonly EventCounts _uploads = new(
+        meters.CreateSilo(), "silo.replication.uploads", "{upload}", "Snapshots and pieces of WAL that the bucket has confirmed.", "kind", Snapshots, Segments);
 
-    private readonly Counter<long> _bytes = meters.CreateSilo().CreateCounter<long>(
-        "silo.replication.upload.size", "By", "Bytes of them: of WAL as it was written, of snapshots as they were compressed.");
+    private readonly EventCounts _bytes = new(
+        meters.CreateSilo(), "silo.replication.upload.size", "By", "Bytes of them: of WAL as it was written, of snapshots as they were compressed.", "kind", Snapshots, Segments);
 
-    private readonly Counter<long> _failures = meters.CreateSilo().CreateCounter<long>(
-        "silo.replication.failures", "{failure}", "Uploads that Litestream said have failed.");
+    private readonly EventCounts _failures = new(meters.CreateSilo(), "silo.replication.failures", "{failure}", "Uploads of which Litestream said that they failed.");
 
     private readonly Histogram<double> _delays = meters.CreateSilo().CreateSeconds(
         "silo.replication.delay", "Age of the oldest commit that an upload confirmed: what a lost machine would have cost.", SiloMeter.LongSeconds);
 
-    private readonly Counter<long> _restarts = meters.CreateSilo().CreateCounter<long>(
-        "silo.litestream.restarts", "{restart}", "Litestreams that were started again, by reason.");
+    private readonly EventCounts _restarts = new(
+        meters.CreateSilo(), "silo.litestream.restarts", "{restart}", "Litestreams that were started again, by reason.", "reason", [.. RestartReason.Codes]);
 
-    private readonly Counter<long> _pokes = meters.CreateSilo().CreateCounter<long>(
-        "silo.litestream.pokes", "{poke}", "Changes made only so that Litestream tries a failed upload again.");
+    private readonly EventCounts _pokes = new(meters.CreateSilo(), "silo.litestream.pokes", "{poke}", "Changes made only so that Litestream tries a failed upload again.");
 
-    private readonly Counter<long> _kills = meters.CreateSilo().CreateCounter<long>(
-        "silo.litestream.kills", "{kill}", "Litestreams that did not end when they were asked to.");
+    private readonly EventCounts _kills = new(meters.CreateSilo(), "silo.litestream.kills", "{kill}", "Litestreams that did not end when they were asked to.");
 
     /// <summary>The bucket has a snapshot.</summary>
-    public void Snapshot(long bytes) => Uploaded(bytes, SnapshotKind);
+    public void Snapshot(long bytes) => Uploaded(Snapshots, bytes);
 
     /// <summary>The bucket has a piece of WAL.</summary>
     /// <param name="bytes">Its size.</param>
     /// <param name="delay">How long the oldest commit that it confirmed had waited; null when it confirmed none.</param>
     public void Segment(long bytes, TimeSpan? delay)
     {
-        Uploaded(bytes, SegmentKind);
+        Uploaded(Segments, bytes);
         Confirmed(delay);
     }
 
@@ -50,21 +47,21 @@ internal sealed class ReplicationMetrics(IMeterFactory meters)
     }
 
     /// <summary>An upload failed.</summary>
-    public void Failed() => _failures.Add(1);
+    public void Failed() => _failures.Add();
 
     /// <summary>A Litestream is started again.</summary>
-    public void Restarted(RestartReason reason) => _restarts.Add(1, new KeyValuePair<string, object?>("reason", reason.Code));
+    public void Restarted(RestartReason reason) => _restarts.Add(reason.Code);
 
     /// <summary>A Litestream was made to try again.</summary>
-    public void Poked() => _pokes.Add(1);
+    public void Poked() => _pokes.Add();
 
     /// <summary>A Litestream was killed.</summary>
-    public void Killed() => _kills.Add(1);
+    public void Killed() => _kills.Add();
 
-    private void Uploaded(long bytes, KeyValuePair<string, object?> kind)
+    private void Uploaded(string kind, long bytes)
     {
-        _uploads.Add(1, kind);
-        _bytes.Add(bytes, kind);
+        _uploads.Add(kind);
+        _bytes.Add(kind, bytes);
     }
 }
 
@@ -73,6 +70,9 @@ internal sealed class ReplicationMetrics(IMeterFactory meters)
 /// <param name="Text">For a person, after "Litestream".</param>
 internal readonly record struct RestartReason(string Code, string Text)
 {
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<string> Codes { get; } = [.. new[] { NotStarted, Died, Gap, Stalled(default), Unwatched("") }.Select(reason => reason.Code)];
+
     public static RestartReason NotStarted => new("not_started", "could not be started");
 
     public static RestartReason Died => new("died", "ended by itself");

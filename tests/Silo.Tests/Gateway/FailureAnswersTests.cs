@@ -116,7 +116,7 @@ public sealed class FailureAnswersTests(StandInCluster cluster) : IAsyncLifetime
         await new FailureAnswers(_ => throw new ConnectionFailedException("secret"), NullLogger<FailureAnswers>.Instance).InvokeAsync(context);
         Assert.Equal(503, context.Response.StatusCode);
         Assert.Equal("2", context.Response.Headers.RetryAfter);
-        Assert.Equal(1, metrics.Sum("silo.request.rejections", "error.type=cluster_unavailable"));
+        Assert.Equal(1, metrics.Ask("silo.request.rejections", "error.type=cluster_unavailable"));
     }
 
     [Fact]

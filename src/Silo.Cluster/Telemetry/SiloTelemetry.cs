@@ -1,0 +1,27 @@
+using Silo.Cluster.Databases;
+using Silo.Storage.Databases;
+using Silo.Storage.Imports;
+using Silo.Telemetry;
+
+namespace Silo.Cluster.Telemetry;
+
+/// <summary>Metrics, spans and logs of a silo.</summary>
+internal static class SiloTelemetry
+{
+    /// <summary>Adds metrics, and with a collector spans and logs.</summary>
+    public static void AddSiloTelemetry(this IHostApplicationBuilder builder)
+    {
+        builder.AddTelemetry(tracing => tracing.AddSource("Microsoft.Orleans.Application"));
+        builder.Services.AddHostedService<CountsFromTheStart>();
+    }
+
+    /// <summary>Has everything made that counts, so that each count is there with 0 before anything happens.</summary>
+    private sealed class CountsFromTheStart : IHostedService
+    {
+        public CountsFromTheStart(OrgDatabaseOpening opening, ImportIntake intake, ActiveDatabases active) => _ = (opening, intake, active);
+
+        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

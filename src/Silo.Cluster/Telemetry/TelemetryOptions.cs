@@ -1,0 +1,23 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.Options;
+
+namespace Silo.Telemetry;
+
+/// <summary>What is measured and traced. Section <c>Telemetry</c>, the same in gateways and silos (this file is part of both).</summary>
+internal sealed class TelemetryOptions
+{
+    public const string Section = "Telemetry";
+
+    /// <summary>Whether <c>/metrics</c> is served. Without it, and without a collector, nothing is measured.</summary>
+    public bool Metrics { get; set; } = true;
+
+    /// <summary>
+    /// The share of requests that are traced when there is a collector, 0 to 1; a request whose caller traces it is traced too. A traced
+    /// request costs some 50 us of CPU. <c>OTEL_TRACES_SAMPLER</c> wins over this.
+    /// </summary>
+    [Range(0.0, 1.0)]
+    public double TraceRatio { get; set; } = 0.01;
+}
+
+[OptionsValidator]
+internal sealed partial class TelemetryOptionsValidator : IValidateOptions<TelemetryOptions>;
