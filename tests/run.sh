@@ -18,6 +18,7 @@ setsid util-linux
 faketime faketime
 pg_lsclusters postgresql
 caddy caddy
+prometheus prometheus
 '
 # Fast tests first: what they find makes the rest not worth waiting for.
 projects='Silo.Tests Silo.SystemTests'
@@ -43,8 +44,15 @@ install_missing() {
   say "apt:$missing"
   local sudo=''
   [[ $(id -u) == 0 ]] || sudo=sudo
+  # A package that brings a service must not start it, now or at the next boot: Debian asks this program, and what it enables is undone.
+  local policy=/usr/sbin/policy-rc.d code=0
+  [[ -e $policy ]] && policy=
+  [[ -z $policy ]] || printf '#!/bin/sh\nexit 101\n' | $sudo install -m 755 /dev/stdin "$policy"
   # shellcheck disable=SC2086 # the list is words
-  $sudo apt-get update -qq && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null
+  $sudo apt-get update -qq && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null || code=$?
+  [[ -z $policy ]] || $sudo rm -f "$policy"
+  [[ $missing != *prometheus* ]] || $sudo systemctl disable --quiet prometheus.service 2>/dev/null || true
+  return "$code"
 }
 
 # stage NAME COMMAND...: runs the command and says how long it took.

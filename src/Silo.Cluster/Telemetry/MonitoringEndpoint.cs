@@ -31,12 +31,12 @@ internal sealed class MonitoringEndpoint : IAsyncDisposable
     /// <summary>The option <c>--urls</c>, checked before anything starts.</summary>
     public static Option<string?> Option()
     {
-        var urls = new Option<string?>("--urls") { Description = "Where to serve /health/live, /health/ready and /metrics, such as http://127.0.0.1:9090; nowhere if it is not given." };
+        var urls = new Option<string?>("--urls") { Description = "Where to serve /health/live, /health/ready and /metrics, such as http://127.0.0.1:8081; nowhere if it is not given." };
         urls.Validators.Add(given =>
         {
             foreach (var url in (given.GetValueOrDefault<string?>() ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries))
             {
-                if (!IsUrl(url)) given.AddError($"'{url}' is no address to serve at; --urls takes one like http://127.0.0.1:9090.");
+                if (!IsUrl(url)) given.AddError($"'{url}' is no address to serve at; --urls takes one like http://127.0.0.1:8081.");
             }
         });
         return urls;
