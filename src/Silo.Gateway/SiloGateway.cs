@@ -18,7 +18,7 @@ namespace Silo.Gateway;
 public static class SiloGateway
 {
     // Under every other source, so that any setting wins. Hosting.Diagnostics logs each request and, while it logs anything at all,
-    // gives each an Activity that nobody collects (1.3 us and 840 bytes of 7.6 us); with OTLP they are made all the same.
+    // gives each an Activity that nobody collects (1.3 us and 840 bytes of 7.6 us); RequestTraces makes those that somebody does.
     private static readonly Dictionary<string, string?> LogLevels = new()
     {
         ["Logging:LogLevel:Default"] = "Information",
@@ -52,6 +52,7 @@ public static class SiloGateway
     public static WebApplication MapSiloGateway(this WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
+        app.UseRequestTraces();              // whether it is traced
         app.UseForwardedSource();            // who sent it, if a proxy that is trusted stands between
         app.UseMiddleware<FailureAnswers>(); // whatever goes wrong below becomes problem+json
         app.UseRouting();                    // which call it is

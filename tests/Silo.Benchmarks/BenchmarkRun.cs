@@ -43,6 +43,9 @@ internal sealed class BenchmarkRun : IDisposable
     /// <summary>What has been seeded into the folder.</summary>
     public string SeededFile => Path.Combine(_folder.FullName, "seeded.json");
 
+    /// <summary>Where Silo's files are.</summary>
+    public string SiloFolder => Path.Combine(_folder.FullName, "silo");
+
     /// <summary>Where the floor's files are.</summary>
     public string FloorFolder => Path.Combine(_folder.FullName, "floor");
 
@@ -52,16 +55,24 @@ internal sealed class BenchmarkRun : IDisposable
     /// </summary>
     /// <param name="cancellationToken">Gives up.</param>
     /// <param name="settings">Settings beside those of the command line, <c>Section:Key=value</c>.</param>
-    public async Task<ServedProcess> StartSiloAsync(CancellationToken cancellationToken, params string[] settings)
+    public Task<ServedProcess> StartSiloAsync(CancellationToken cancellationToken, params string[] settings) => StartSiloAsync(SiloFolder, [], cancellationToken, settings);
+
+    /// <inheritdoc cref="StartSiloAsync(CancellationToken, string[])"/>
+    /// <param name="folder">Its data.</param>
+    /// <param name="environment">Environment variables beside those of the command line.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="settings">Settings.</param>
+    public async Task<ServedProcess> StartSiloAsync(
+        string folder, IEnumerable<KeyValuePair<string, string>> environment, CancellationToken cancellationToken, params string[] settings)
     {
         var silo = await ServedProcess.StartAsync(
             "Silo", "Silo.Standalone",
             [
-                "--urls", "http://127.0.0.1:0", "--bucket-port", "0", "--data", Path.Combine(_folder.FullName, "silo"),
+                "--urls", "http://127.0.0.1:0", "--bucket-port", "0", "--data", folder,
                 "--Auth:SigningKey=" + Tokens.SigningKey, "--Database:IdleTimeout=01:00:00", "--Logging:LogLevel:Default=Warning",
                 .. Settings.HostSettings.Concat(settings).Select(setting => "--" + setting),
             ],
-            Environment, cancellationToken);
+            [.. Environment, .. environment], cancellationToken);
         try
         {
             using var calls = new OperatorCalls(silo, Tokens);

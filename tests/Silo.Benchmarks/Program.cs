@@ -8,8 +8,8 @@ using Silo.Storage.Migration;
 using Silo.Storage.Turso;
 using Spectre.Console;
 
-var what = new Argument<string>("what") { Description = "Which benchmark: cold, warm, memory, replicated, checkpoint, import, export, hop, cluster, turso, migrate, or all of them.", DefaultValueFactory = _ => "all" };
-what.AcceptOnlyFromAmong("cold", "warm", "memory", "replicated", "checkpoint", "import", "export", "hop", "cluster", "turso", "migrate", "all");
+var what = new Argument<string>("what") { Description = "Which benchmark: cold, warm, memory, replicated, checkpoint, import, export, hop, cluster, turso, migrate, telemetry, or all of them.", DefaultValueFactory = _ => "all" };
+what.AcceptOnlyFromAmong("cold", "warm", "memory", "replicated", "checkpoint", "import", "export", "hop", "cluster", "turso", "migrate", "telemetry", "all");
 var defaults = new BenchmarkSettings();
 var organizations = new Option<int?>("--organizations") { Description = "Organizations; by default 20 cold, 100 warm, 300 for memory." };
 var contacts = Number("--contacts", "Contacts of each organization.", defaults.Contacts);
@@ -23,7 +23,7 @@ var data = new Option<DirectoryInfo?>("--data") { Description = "Folder that kee
 var json = new Option<FileInfo?>("--json") { Description = "File that gets a JSON line per measurement." };
 var host = new Option<string[]>("--host") { Description = "Setting of the standalone host, such as Litestream:GoGarbagePercent=10; may be given several times." };
 var environment = new Option<string[]>("--environment") { Description = "Environment variable of the servers, NAME=value; may be given several times." };
-var root = new RootCommand("Measures Silo beside a plain ASP.NET endpoint on Microsoft.Data.Sqlite: cold starts, warm requests, memory per active organization; and alone: replicated writes, checkpoints, bulk imports, exports, reads from Turso, migrations from there.")
+var root = new RootCommand("Measures Silo beside a plain ASP.NET endpoint on Microsoft.Data.Sqlite: cold starts, warm requests, memory per active organization; and alone: replicated writes, checkpoints, bulk imports, exports, reads from Turso, migrations from there, and what it costs to be watched.")
 {
     what, organizations, contacts, rounds, seconds, connections, latency, written, withoutFloor, data, json, host, environment,
 };
@@ -58,6 +58,7 @@ root.SetAction(async (arguments, cancellationToken) =>
         if (asked is "cluster" or "all") await new ClusterCosts(run).RunAsync(cancellationToken);
         if (asked is "turso" or "all") await new TursoReads(run).RunAsync(cancellationToken);
         if (asked is "migrate" or "all") await new DatabaseMigrations(run).RunAsync(cancellationToken);
+        if (asked is "telemetry" or "all") await new TelemetryCost(run).RunAsync(cancellationToken);
         return 0;
     }
     catch (Exception e) when (e is BenchmarkException or OperationCanceledException or IOException or TimeoutException or HttpRequestException or TursoException or MigrationException)

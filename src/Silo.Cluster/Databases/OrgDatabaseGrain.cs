@@ -1,6 +1,8 @@
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Options;
 using Orleans.Placement;
 using Silo.Cluster.Placement;
+using Silo.Cluster.Telemetry;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Contracts.Databases;
@@ -62,6 +64,7 @@ internal sealed partial class OrgDatabaseGrain(
     /// <inheritdoc/>
     public async ValueTask<JsonBytes> ListContacts(ContactListQuery query, CancellationToken cancellationToken)
     {
+        using var span = TracedCall.Begin();
         _activation.UsedForRead();
         return await (await OpenAsync(cancellationToken)).ListAsync(query, cancellationToken);
     }
@@ -69,6 +72,7 @@ internal sealed partial class OrgDatabaseGrain(
     /// <inheritdoc/>
     public async ValueTask<JsonBytes> GetContact(string contactId, CancellationToken cancellationToken)
     {
+        using var span = TracedCall.Begin();
         _activation.UsedForRead();
         return await (await OpenAsync(cancellationToken)).GetAsync(contactId, cancellationToken);
     }
@@ -76,6 +80,7 @@ internal sealed partial class OrgDatabaseGrain(
     /// <inheritdoc/>
     public async ValueTask<JsonBytes> CountContacts(CancellationToken cancellationToken)
     {
+        using var span = TracedCall.Begin();
         _activation.UsedForRead();
         return await (await OpenAsync(cancellationToken)).CountAsync(cancellationToken);
     }
@@ -95,6 +100,7 @@ internal sealed partial class OrgDatabaseGrain(
     /// <inheritdoc/>
     public async Task Warm(CancellationToken cancellationToken)
     {
+        using var span = TracedCall.Begin();
         _activation.Touch();
         await OpenAsync(cancellationToken);
     }
@@ -145,8 +151,9 @@ internal sealed partial class OrgDatabaseGrain(
     }
 
     private async ValueTask<ContactWritten> WriteAsync(
-        Durability? requested, Func<IOrgDatabase, CancellationToken, Task<CommittedContact>> write, CancellationToken cancellationToken)
+        Durability? requested, Func<IOrgDatabase, CancellationToken, Task<CommittedContact>> write, CancellationToken cancellationToken, [CallerMemberName] string method = "")
     {
+        using var span = TracedCall.Begin(method);
         _activation.UsedForWrite();
         var database = await OpenAsync(cancellationToken);
         var durability = requested ?? _durability;

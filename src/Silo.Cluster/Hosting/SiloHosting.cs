@@ -16,7 +16,6 @@ using Silo.Storage.Imports;
 using Silo.Storage.Litestream;
 using Silo.Storage.Migration;
 using Silo.Storage.Turso;
-using Silo.Telemetry;
 
 namespace Silo.Cluster.Hosting;
 
@@ -104,8 +103,6 @@ public static class SiloHosting
     private static void AddGrains(this ISiloBuilder silo, IConfiguration configuration, ClusteringOptions clustering)
     {
         silo.AddMembership(clustering);
-        // A filter on every call costs a fifth of a read; it is there when somebody collects what it makes.
-        if (configuration.HasCollector()) silo.AddActivityPropagation();
         silo.AddGrainService<SiloDatabases>();
         silo.AddPlacementDirector<DatabasePlacement>(services => ActivatorUtilities.CreateInstance<DatabasePlacementDirector>(services));
         silo.AddDashboard();

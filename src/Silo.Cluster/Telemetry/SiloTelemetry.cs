@@ -1,6 +1,7 @@
 using Silo.Cluster.Databases;
 using Silo.Storage.Databases;
 using Silo.Storage.Imports;
+using Silo.Storage.Telemetry;
 using Silo.Telemetry;
 
 namespace Silo.Cluster.Telemetry;
@@ -11,7 +12,7 @@ internal static class SiloTelemetry
     /// <summary>Adds metrics, and with a collector spans and logs.</summary>
     public static void AddSiloTelemetry(this IHostApplicationBuilder builder)
     {
-        builder.AddTelemetry(tracing => tracing.AddSource("Microsoft.Orleans.Application"));
+        builder.AddTelemetry(tracing => tracing.AddSource(TracedCall.SourceName, SiloActivities.Name));
         builder.Services.AddHostedService<CountsFromTheStart>();
     }
 

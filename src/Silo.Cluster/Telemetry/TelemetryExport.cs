@@ -81,8 +81,8 @@ internal static class TelemetryExport
             .WithMetrics(metrics => metrics.AddOtlpExporter())
             .WithTracing(tracing =>
             {
-                if (string.IsNullOrEmpty(builder.Configuration["OTEL_TRACES_SAMPLER"])) tracing.SetSampler(new ParentBasedSampler(new TraceIdRatioBasedSampler(options.TraceRatio)));
-                tracing.AddOtlpExporter();
+                // Whether a request is traced was decided before its first span was made (RequestTraces), so that others make none.
+                tracing.SetSampler(new AlwaysOnSampler()).AddOtlpExporter();
             })
             .WithLogging(logging => logging.AddOtlpExporter(), logs => logs.IncludeFormattedMessage = true);
     }

@@ -12,8 +12,8 @@ internal sealed class TelemetryOptions
     public bool Metrics { get; set; } = true;
 
     /// <summary>
-    /// The share of requests that are traced when there is a collector, 0 to 1; a request whose caller traces it is traced too. A traced
-    /// request costs some 50 us of CPU. <c>OTEL_TRACES_SAMPLER</c> wins over this.
+    /// The share of requests that are traced when there is a collector, 0 to 1. Where the caller says whether it traces its request
+    /// (<c>traceparent</c>), that decides. A traced request costs about as much again as one that is not.
     /// </summary>
     [Range(0.0, 1.0)]
     public double TraceRatio { get; set; } = 0.01;

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Microsoft.AspNetCore.Http.Features;
 
 namespace Silo.Gateway.Answers;
 
@@ -39,12 +38,12 @@ internal static class ProblemAnswer
     }
 
     /// <summary>
-    /// The request's W3C trace id, by which its log lines and spans are found. Where nothing traces requests, it is the one that
-    /// the caller has sent, or a new one.
+    /// The request's W3C trace id, by which its log lines and spans are found. Of a request that is not traced, it is the one that the
+    /// caller has sent, or a new one.
     /// </summary>
     public static string TraceId(HttpContext context)
     {
-        if (context.Features.Get<IHttpActivityFeature>()?.Activity is { } activity) return activity.TraceId.ToHexString();
+        if (Activity.Current is { } activity) return activity.TraceId.ToHexString();
         if (context.TraceIdentifier.Length != TraceIdLength)
         {
             var traced = ActivityContext.TryParse(context.Request.Headers.TraceParent, null, out var parent);

@@ -63,7 +63,6 @@ public static class ClusterConnectionExtensions
             client.UseSilosOf(options);
             client.Configure<GatewayListOptions>(gateways => gateways.GatewayListRefreshPeriod = options.SiloListRefresh);
             client.UseConnectionRetryFilter<UntilConnected>();
-            client.AddActivityPropagation();
             client.AddDashboard();
         });
         foreach (var service in builder.Services.Where(service => service.ServiceType == typeof(IHostedService) && !hostedBefore.Contains(service)).ToArray())

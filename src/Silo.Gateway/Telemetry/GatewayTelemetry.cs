@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Options;
-using OpenTelemetry.Trace;
 using Silo.Gateway.Answers;
 using Silo.Telemetry;
 
@@ -14,7 +13,13 @@ internal static class GatewayTelemetry
     public static void AddGatewayTelemetry(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSingleton<RejectionMetrics>();
-        builder.AddTelemetry(tracing => tracing.AddAspNetCoreInstrumentation().AddSource("Microsoft.Orleans.Application"));
+        builder.AddTelemetry(tracing => tracing.AddSource(RequestTraces.SourceName));
+    }
+
+    /// <summary>The outermost step, if there is a collector.</summary>
+    public static void UseRequestTraces(this WebApplication app)
+    {
+        if (app.Configuration.HasCollector()) app.UseMiddleware<RequestTraces>();
     }
 
     public static void MapMetrics(this WebApplication app)

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Silo.Contracts;
 using Silo.Storage.Databases;
+using Silo.Storage.Telemetry;
 
 namespace Silo.Storage.Contacts;
 
@@ -20,8 +21,7 @@ internal sealed class ContactReaderPool(string path, int size, int maxWaiting, D
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.TooManyRequests"/>.</exception>
     public async ValueTask<T> ReadAsync<TState, T>(DatabaseOperation operation, TState state, Func<ContactReader, TState, T> read, CancellationToken cancellationToken)
     {
-        if (_free.Wait(0, CancellationToken.None)) metrics.Lent();
-        else await WaitAsync(cancellationToken);
+        if (!_free.Wait(0, CancellationToken.None)) await WaitAsync(cancellationToken);
         if (_pause is { } pause) await WaitOutAsync(pause.Task, cancellationToken);
         return await Task.Factory.StartNew(() => Run(operation, state, read), CancellationToken.None, TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
     }
@@ -83,6 +83,7 @@ internal sealed class ContactReaderPool(string path, int size, int maxWaiting, D
         {
             if (_disposed) throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is being put away.") { RetryAfter = TimeSpan.FromSeconds(1) };
             if (!_idle.TryPop(out reader)) reader = new ContactReader(path);
+            using var span = SiloActivities.StartOperation(operation.Name);
             var since = metrics.Begin();
             var result = read(reader, state);
             metrics.Ran(operation, since);

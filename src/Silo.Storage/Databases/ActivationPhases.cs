@@ -1,4 +1,5 @@
 using System.Globalization;
+using Silo.Storage.Telemetry;
 
 namespace Silo.Storage.Databases;
 
@@ -8,6 +9,7 @@ public sealed class ActivationPhases(TimeProvider time)
     private readonly List<KeyValuePair<string, double>> _milliseconds = [];
     private readonly long _begun = time.GetTimestamp();
     private long _since = time.GetTimestamp();
+    private DateTimeOffset _sinceUtc = time.GetUtcNow();
 
     /// <summary>Time since the first one began.</summary>
     public TimeSpan Elapsed => time.GetElapsedTime(_begun);
@@ -20,6 +22,7 @@ public sealed class ActivationPhases(TimeProvider time)
     {
         _milliseconds.Add(new(phase, time.GetElapsedTime(_since).TotalMilliseconds));
         _since = time.GetTimestamp();
+        SiloActivities.Add(phase, _sinceUtc, _sinceUtc = time.GetUtcNow());
     }
 
     /// <inheritdoc/>

@@ -15,7 +15,7 @@ internal sealed class DatabaseMetrics(IMeterFactory meters, TimeProvider time)
         "db.client.operation.duration", "Time in SQLite, the commit of a change included.", SiloMeter.ShortSeconds);
 
     private readonly Histogram<double> _readerWaits = meters.CreateSilo().CreateSeconds(
-        "db.client.connection.wait_time", "Until a read had one of its database's connections; 0 when one was free.", SiloMeter.ShortSeconds);
+        "db.client.connection.wait_time", "Until a read had one of its database's connections, of those that had to wait.", SiloMeter.ShortSeconds);
 
     private readonly Histogram<double> _writeWaits = meters.CreateSilo().CreateSeconds(
         "silo.write.wait.duration", "From a write's arrival until it is its turn: other writes, the bucket that is behind, a checkpoint.", SiloMeter.ShortSeconds);
@@ -38,8 +38,11 @@ internal sealed class DatabaseMetrics(IMeterFactory meters, TimeProvider time)
         if (since != 0) _operations.Record(Seconds(since), Sqlite, operation.Label);
     }
 
-    /// <summary>A read has its connection, without having waited when <paramref name="since"/> is 0.</summary>
-    public void Lent(long since = 0) => _readerWaits.Record(since == 0 ? 0 : Seconds(since), Pool);
+    /// <summary>A read has its connection, after it has waited.</summary>
+    public void Lent(long since)
+    {
+        if (since != 0) _readerWaits.Record(Seconds(since), Pool);
+    }
 
     /// <summary>It is a write's turn.</summary>
     public void Entered(long since)

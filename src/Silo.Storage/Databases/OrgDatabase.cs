@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Silo.Contracts;
@@ -8,6 +9,7 @@ using Silo.Storage.Contacts;
 using Silo.Storage.Gcs;
 using Silo.Storage.Litestream;
 using Silo.Storage.Sqlite;
+using Silo.Storage.Telemetry;
 
 namespace Silo.Storage.Databases;
 
@@ -137,6 +139,7 @@ public sealed partial class OrgDatabase : IOrgDatabase
     {
         var since = _metrics.Begin();
         var outcome = "abandoned"; // unless the caller stays
+        using var span = SiloActivities.Start("wait replicated");
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(_litestreamOptions.ReplicatedWait);
         try
@@ -163,6 +166,7 @@ public sealed partial class OrgDatabase : IOrgDatabase
         }
         finally
         {
+            span?.SetTag("outcome", outcome);
             _metrics.Replicated(since, outcome);
         }
     }
@@ -203,6 +207,7 @@ public sealed partial class OrgDatabase : IOrgDatabase
     private async Task<CommittedContact> WriteAsync(DatabaseOperation operation, Func<ContactWriter, CommittedContact> change, CancellationToken cancellationToken)
     {
         var since = _metrics.Begin();
+        using var span = SiloActivities.StartOperation(operation.Name);
         if (Interlocked.Increment(ref _waitingWrites) > _options.MaxWaitingWrites)
         {
             Interlocked.Decrement(ref _waitingWrites);
@@ -238,6 +243,8 @@ public sealed partial class OrgDatabase : IOrgDatabase
         await _interlock.WaitAsync(cancellationToken);
         RequireLease(); // the waits until here may have been long
         _metrics.Entered(arrived);
+        var span = Activity.Current is { Recorded: true } traced ? traced : null;
+        span?.AddEvent(new ActivityEvent("turn"));
         var since = _metrics.Begin();
         CommittedContact done;
         try
@@ -254,14 +261,16 @@ public sealed partial class OrgDatabase : IOrgDatabase
         {
             _metrics.Ran(operation, since);
         }
-        return done with { Commit = NoteCommit() };
+        return done with { Commit = NoteCommit(span?.Context ?? default) };
     }
 
-    private long NoteCommit()
+    private long NoteCommit(ActivityContext tracedBy = default)
     {
         var end = _writer.MeasureWal();
         _interlock.Committed(end);
-        return _tracker.Committed(end);
+        var commit = _tracker.Committed(end, tracedBy, out var confirmed);
+        _litestream.Confirmed(confirmed);
+        return commit;
     }
 
     /// <summary>

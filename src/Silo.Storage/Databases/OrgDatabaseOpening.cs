@@ -9,6 +9,7 @@ using Silo.Storage.Gcs;
 using Silo.Storage.Lease;
 using Silo.Storage.Litestream;
 using Silo.Storage.Sqlite;
+using Silo.Storage.Telemetry;
 
 namespace Silo.Storage.Databases;
 
@@ -74,6 +75,7 @@ public sealed partial class OrgDatabaseOpening
     {
         if (!_open.TryAdd(organization.Id, 0))
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is still being put away on this silo.") { RetryAfter = TimeSpan.FromSeconds(1) };
+        using var span = SiloActivities.Start("activate", organization.Id);
         OrgDatabase? opened = null;
         try
         {
@@ -91,12 +93,14 @@ public sealed partial class OrgDatabaseOpening
         catch (OperationCanceledException e)
         {
             _activations.Failed(phases, e);
+            span.Fail(e);
             LogFailed(organization.Id, $"not done after {phases}");
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The replica did not answer in time. Nothing is lost; try again.", e);
         }
         catch (LeaseHeldException e)
         {
             _activations.Failed(phases, e);
+            span.Fail(e);
             LogHeld(e.Message);
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is in use elsewhere; it is free when that use ends or its lease runs out.", e)
             {
@@ -106,6 +110,7 @@ public sealed partial class OrgDatabaseOpening
         catch (Exception e) when (IsExplained(e))
         {
             _activations.Failed(phases, e);
+            span.Fail(e);
             LogFailed(organization.Id, e.Message);
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, Explain(e), e);
         }

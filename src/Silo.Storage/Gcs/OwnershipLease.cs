@@ -36,7 +36,8 @@ public sealed partial class OwnershipLease : IAsyncDisposable
         _check = new HeadCheck(LookAsync);
         _term.Extend(taken.SentAt);
         _renewAt = NextRenewal(taken.SentAt);
-        _renewing = Task.Run(RenewAsync);
+        // What runs from now on is nobody's request, though a request begins it.
+        using (ExecutionContext.SuppressFlow()) _renewing = Task.Run(RenewAsync);
     }
 
     /// <summary>Whose database is owned.</summary>

@@ -42,7 +42,7 @@ internal sealed partial class LitestreamSupervisor
             try
             {
                 await _lease.PublishAsync(generation, _highWater, OrgSchema.Version, _stopping.Token);
-                _runtime.Metrics.Confirmed(_tracker.Published(generation));
+                Confirmed(_tracker.Published(generation));
                 _published.TrySetResult();
                 LogPublished(_lease.Organization, _lease.Epoch, generation);
                 return;

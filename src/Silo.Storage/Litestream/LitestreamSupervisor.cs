@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Silo.Storage.Databases;
 using Silo.Storage.Gcs;
 using Silo.Storage.Sqlite;
+using Silo.Storage.Telemetry;
 
 namespace Silo.Storage.Litestream;
 
@@ -79,7 +80,11 @@ internal sealed partial class LitestreamSupervisor
     public string? Problem { get; private set; }
 
     /// <summary>Starts it.</summary>
-    public void Start() => _running = Task.Run(RunAsync);
+    public void Start()
+    {
+        // What runs from now on is nobody's request, though a request begins it.
+        using (ExecutionContext.SuppressFlow()) _running = Task.Run(RunAsync);
+    }
 
     /// <summary>Ends it for good, with a last sync. What has to be in the bucket is proven before this is called.</summary>
     public async Task StopAsync()
@@ -220,6 +225,16 @@ internal sealed partial class LitestreamSupervisor
         LogStuckKilled(_lease.Organization, StuckStopTimeout.TotalSeconds);
     }
 
+    /// <summary>Tells of what the bucket has confirmed.</summary>
+    /// <param name="confirmed">The commits.</param>
+    /// <param name="position">The piece that had them, if that is known.</param>
+    /// <param name="bytes">Its size.</param>
+    public void Confirmed(Confirmation confirmed, string? position = null, long bytes = 0)
+    {
+        _runtime.Metrics.Confirmed(confirmed);
+        if (confirmed is { Traced: { Count: > 0 } traced }) SiloActivities.AddUpload(traced, _time.GetUtcNow(), position, bytes);
+    }
+
     private bool TakeRestartTurn()
     {
         if (Volatile.Read(ref _hasRestartTurn) != 0) return true;
@@ -254,7 +269,8 @@ internal sealed partial class LitestreamSupervisor
                 break;
             case LitestreamEventKind.SegmentWritten:
                 var salt = WalPosition.ReadSalt(_files.ShadowWal(happened.Position));
-                _runtime.Metrics.Segment(happened.Bytes, _tracker.Uploaded(happened.Position.Generation, salt, happened.Position.Offset + happened.Bytes));
+                _runtime.Metrics.Segment(happened.Bytes);
+                Confirmed(_tracker.Uploaded(happened.Position.Generation, salt, happened.Position.Offset + happened.Bytes), happened.Position.ToString(), happened.Bytes);
                 BeginPublish(happened.Position.Generation);
                 _ends.Uploaded(happened.Position, happened.Bytes, _stopping.Token);
                 LogSegment(_lease.Organization, happened.Position, happened.Bytes);

@@ -33,17 +33,12 @@ internal sealed class ReplicationMetrics(IMeterFactory meters)
 
     /// <summary>The bucket has a piece of WAL.</summary>
     /// <param name="bytes">Its size.</param>
-    /// <param name="delay">How long the oldest commit that it confirmed had waited; null when it confirmed none.</param>
-    public void Segment(long bytes, TimeSpan? delay)
-    {
-        Uploaded(Segments, bytes);
-        Confirmed(delay);
-    }
+    public void Segment(long bytes) => Uploaded(Segments, bytes);
 
-    /// <summary>Commits are confirmed; null when none are.</summary>
-    public void Confirmed(TimeSpan? delay)
+    /// <summary>Commits are confirmed, if any are.</summary>
+    public void Confirmed(Confirmation confirmed)
     {
-        if (delay is { } waited) _delays.Record(waited.TotalSeconds);
+        if (confirmed.Delay is { } waited) _delays.Record(waited.TotalSeconds);
     }
 
     /// <summary>An upload failed.</summary>

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using Silo.Storage.Sqlite;
+using Silo.Storage.Telemetry;
 
 namespace Silo.Storage.Litestream;
 
@@ -14,6 +16,9 @@ public sealed class ReplicationTracker
     /// <summary>Commits whose end is remembered one by one; beyond, the newest mark is moved on, which only makes waits longer.</summary>
     private const int MaxMarks = 4096;
 
+    /// <summary>Traced commits that are followed to their upload; beyond, their traces end with the commit.</summary>
+    private const int MaxTraced = 64;
+
     private readonly Func<ulong> _readSalt;
     private readonly TimeProvider _time;
     private readonly Lock _lock = new();
@@ -21,6 +26,7 @@ public sealed class ReplicationTracker
     private readonly Queue<Mark> _marks = new();
     private readonly List<(long Commit, TaskCompletionSource Done)> _waiters = [];
     private readonly UploadedEnds _ends = new();
+    private readonly List<TracedCommit> _traced = [];
     private Mark _newest;
     private Mark _durable;
     private string? _published;
@@ -84,7 +90,14 @@ public sealed class ReplicationTracker
 
     /// <summary>Takes note of a commit that ended here.</summary>
     /// <returns>The commit's number.</returns>
-    public long Committed(WalPosition end)
+    public long Committed(WalPosition end) => Committed(end, default, out _);
+
+    /// <summary>Takes note of a commit that ended here.</summary>
+    /// <param name="end">Where.</param>
+    /// <param name="tracedBy">The span that made it, if that is recorded.</param>
+    /// <param name="confirmed">What the bucket is found to have already: a piece that was copied between the commit and this call.</param>
+    /// <returns>The commit's number.</returns>
+    internal long Committed(WalPosition end, ActivityContext tracedBy, out Confirmation confirmed)
     {
         lock (_lock)
         {
@@ -92,8 +105,8 @@ public sealed class ReplicationTracker
             var mark = new Mark(_newest.Commit + 1, _order.Of(end.Salt, _readSalt()), end, _time.GetTimestamp(), _newest.TotalBytes + bytes);
             _newest = mark;
             if (_marks.Count < MaxMarks) _marks.Enqueue(mark);
-            // A piece that was uploaded already may hold this commit: it was copied between the commit and this call.
-            Confirm();
+            if (tracedBy != default && _traced.Count < MaxTraced) _traced.Add(new TracedCommit(mark.Commit, tracedBy, _time.GetUtcNow()));
+            confirmed = Confirm();
             return mark.Commit;
         }
     }
@@ -102,8 +115,8 @@ public sealed class ReplicationTracker
     /// <param name="generation">Its generation.</param>
     /// <param name="salt">The salt of the WAL that it is a piece of.</param>
     /// <param name="end">Where it ends, in bytes of that WAL.</param>
-    /// <returns>How long the oldest commit that is confirmed by this had waited; null when none is.</returns>
-    public TimeSpan? Uploaded(string generation, ulong salt, long end)
+    /// <returns>What the bucket has confirmed with it.</returns>
+    internal Confirmation Uploaded(string generation, ulong salt, long end)
     {
         lock (_lock)
         {
@@ -149,8 +162,8 @@ public sealed class ReplicationTracker
     }
 
     /// <summary>The head names this generation now.</summary>
-    /// <returns>As <see cref="Uploaded"/>.</returns>
-    public TimeSpan? Published(string generation)
+    /// <returns>What the bucket has confirmed with it.</returns>
+    internal Confirmation Published(string generation)
     {
         lock (_lock)
         {
@@ -203,10 +216,9 @@ public sealed class ReplicationTracker
         }
     }
 
-    /// <returns>How long the oldest commit that is confirmed now had waited; null when none is.</returns>
-    private TimeSpan? Confirm()
+    private Confirmation Confirm()
     {
-        if (_uploaded.Generation is null || _uploaded.Generation != _published || _hasGap) return null;
+        if (_uploaded.Generation is null || _uploaded.Generation != _published || _hasGap) return default;
 
         var oldest = OldestWaiting;
 
@@ -222,7 +234,7 @@ public sealed class ReplicationTracker
             _marks.Dequeue();
         }
         if (!_hasGap && IsUploaded(_newest)) reached = _newest;
-        if (reached.Commit == _durable.Commit) return null;
+        if (reached.Commit == _durable.Commit) return default;
 
         _durable = reached;
         foreach (var (commit, done) in _waiters)
@@ -231,7 +243,15 @@ public sealed class ReplicationTracker
         }
         _confirmation?.TrySetResult();
         _confirmation = null;
-        return _time.GetElapsedTime(oldest);
+        return new Confirmation(_time.GetElapsedTime(oldest), TakeTraced(reached.Commit));
+    }
+
+    private TracedCommit[] TakeTraced(long until)
+    {
+        if (_traced.Count == 0) return [];
+        TracedCommit[] confirmed = [.. _traced.Where(commit => commit.Commit <= until)];
+        _traced.RemoveRange(0, confirmed.Length);
+        return confirmed;
     }
 
     /// <summary>When the oldest commit that is not confirmed was made, if there is one.</summary>
@@ -274,3 +294,8 @@ public sealed class ReplicationTracker
         }
     }
 }
+
+/// <summary>What the bucket has confirmed at once.</summary>
+/// <param name="Delay">How long the oldest commit of it had waited; null when there was none.</param>
+/// <param name="Traced">Those of it whose requests are traced.</param>
+internal readonly record struct Confirmation(TimeSpan? Delay, IReadOnlyList<TracedCommit> Traced);

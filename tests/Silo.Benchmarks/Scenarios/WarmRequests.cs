@@ -71,31 +71,4 @@ internal sealed class WarmRequests(BenchmarkRun run)
             return page;
         }
     }
-
-    private sealed class Rounds(ServedProcess server, int connections)
-    {
-        private readonly List<LoadResult> _results = [];
-        private readonly List<double> _cpu = [];
-
-        public double Rate => Median(result => result.Rate);
-
-        public double OtherCores { get; private set; }
-
-        public double CpuPerThousand => new Latencies(_cpu).Median;
-
-        public double Percentile(double percent) => Median(result => result.Latencies.Percentile(percent));
-
-        public async Task AddAsync(IRequestSource requests, TimeSpan time, bool counts, CancellationToken cancellationToken)
-        {
-            var use = ProcessorUse.Of(server.Pid);
-            var result = (await new ClosedLoop(server.Url, connections).RunAsync(requests, time, cancellationToken)).Checked(server.Name);
-            var share = use.End();
-            if (!counts) return;
-            _results.Add(result);
-            _cpu.Add(share.Time.TotalMilliseconds / result.Requests * 1000);
-            OtherCores = Math.Max(OtherCores, share.OtherCores + share.StealCores);
-        }
-
-        private double Median(Func<LoadResult, double> value) => new Latencies(_results.Select(value)).Median;
-    }
 }

@@ -9,7 +9,7 @@ internal sealed class Client(HttpClient http, string? token)
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public Task<Answer> GetAsync(string path) => SendAsync(HttpMethod.Get, path);
+    public Task<Answer> GetAsync(string path, string? traceParent = null) => SendAsync(HttpMethod.Get, path, traceParent: traceParent);
 
     public Task<Answer> DeleteAsync(string path) => SendAsync(HttpMethod.Delete, path);
 
@@ -17,10 +17,11 @@ internal sealed class Client(HttpClient http, string? token)
 
     public Task<Answer> PutAsync(string path, string json) => SendAsync(HttpMethod.Put, path, json);
 
-    public Task<Answer> SendAsync(HttpMethod method, string path, string? json = null, string? durability = null) =>
+    public Task<Answer> SendAsync(HttpMethod method, string path, string? json = null, string? durability = null, string? traceParent = null) =>
         SendAsync(method, path, json is null ? null : new StringContent(json, Encoding.UTF8, "application/json"), request =>
         {
             if (durability is not null) request.Headers.Add("Silo-Durability", durability);
+            if (traceParent is not null) request.Headers.Add("traceparent", traceParent);
         });
 
     public async Task<Answer> SendAsync(HttpMethod method, string path, HttpContent? content, Action<HttpRequestMessage>? change = null)
@@ -39,8 +40,8 @@ internal sealed class Client(HttpClient http, string? token)
         (await PostAsync("/api/admin/organizations", JsonSerializer.Serialize(new { id, name = id, dbType = "sqlite" }))).Is(201);
 
     /// <summary>Adds a contact of which only the name is known.</summary>
-    public Task<Answer> AddContactAsync(string name, string? durability = null) =>
-        PostAsync("/api/contacts", JsonSerializer.Serialize(new { name }), durability);
+    public Task<Answer> AddContactAsync(string name, string? durability = null, string? traceParent = null) =>
+        SendAsync(HttpMethod.Post, "/api/contacts", JsonSerializer.Serialize(new { name }), durability, traceParent);
 
     public async Task<int> CountAsync() => (await GetAsync("/api/contacts/count")).Is(200).Json.GetProperty("count").GetInt32();
 

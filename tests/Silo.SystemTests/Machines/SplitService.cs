@@ -13,6 +13,9 @@ internal sealed class SplitService(Machine machine)
     private int _bucketPort;
     private Service? _service;
 
+    /// <summary>What silo and gateway find in their environment besides.</summary>
+    public (string Name, string Value)[] Environment { get; init; } = [];
+
     public HostProcess Emulator { get; private set; } = null!; // StartEmulatorAsync
 
     public HostProcess Silo { get; private set; } = null!; // StartSiloAsync
@@ -45,7 +48,7 @@ internal sealed class SplitService(Machine machine)
                 $"--Database:DataDirectory={Databases}", $"--ConnectionStrings:Catalog={machine["catalog.db"]}",
                 "--Litestream:MonitorInterval=00:00:00.100", "--Litestream:SyncInterval=00:00:00.100", .. settings,
             ],
-            ("GCS_BUCKET_NAME", "silo"), ("STORAGE_EMULATOR_HOST", $"127.0.0.1:{_bucketPort}"));
+            [("GCS_BUCKET_NAME", "silo"), ("STORAGE_EMULATOR_HOST", $"127.0.0.1:{_bucketPort}"), .. Environment]);
         var ready = await Silo.ReadyAsync();
         Assert.Equal((Databases, _siloGatewayPort), (ready.DataDirectory, ready.GatewayPort));
     }
@@ -53,7 +56,7 @@ internal sealed class SplitService(Machine machine)
     public async Task StartGatewayAsync(params string[] settings)
     {
         Gateway = machine.Start([HostProcess.Program("Silo.Gateway"), "--urls", "http://127.0.0.1:0", $"--Auth:SigningKey={Service.SigningKey}", $"--Clustering:GatewayPort={_siloGatewayPort}", .. settings],
-            ("GCS_BUCKET_NAME", "silo"), ("STORAGE_EMULATOR_HOST", $"127.0.0.1:{_bucketPort}"));
+            [("GCS_BUCKET_NAME", "silo"), ("STORAGE_EMULATOR_HOST", $"127.0.0.1:{_bucketPort}"), .. Environment]);
         GatewayUrl = (await Gateway.ReadyAsync()).Url!;
         _service = new Service(GatewayUrl);
     }

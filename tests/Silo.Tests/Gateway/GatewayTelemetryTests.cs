@@ -1,5 +1,8 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using OpenTelemetry.Trace;
 
 namespace Silo.Tests.Gateway;
@@ -35,5 +38,55 @@ public sealed class GatewayTelemetryTests(StandInCluster cluster)
     {
         await using var gateway = await TestGateway.Start(cluster.Client, null, ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint));
         Assert.Equal(registered, gateway.Services.GetService<TracerProvider>() is not null);
+    }
+
+    [Theory]
+    [InlineData("1", null, true)]
+    [InlineData("0", null, false)]
+    [InlineData("0", "01", true)]
+    [InlineData("1", "00", false)]
+    [InlineData("1", "nonsense", false)]
+    public async Task Request_IsTraced_AsTheCallerSaysOrInItsShare(string ratio, string? flags, bool traced)
+    {
+        var spans = new ConcurrentQueue<Activity>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name == "Silo.Gateway",
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = spans.Enqueue,
+        };
+        ActivitySource.AddActivityListener(listener);
+        await using var gateway = await TestGateway.Start(cluster.Client, null, ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"), ("Telemetry:TraceRatio", ratio));
+        var (id, trace) = ($"c-{Guid.NewGuid():n}", Guid.NewGuid().ToString("n"));
+
+        using var answer = await gateway.Send(HttpMethod.Get, $"/api/contacts/{id}", gateway.Member("traced-org"), configure: request =>
+        {
+            if (flags is not null) request.Headers.TryAddWithoutValidation("traceparent", $"00-{trace}-00f067aa0ba902b7-{flags}");
+        });
+
+        var problem = await answer.Problem(404, "contact_not_found");
+        // A span ends after its answer has left; a gateway that has stopped has ended all.
+        await gateway.StopAsync();
+        var span = spans.SingleOrDefault(span => ((string?)span.GetTagItem("url.path"))?.EndsWith(id, StringComparison.Ordinal) ?? false);
+        Assert.Equal(traced, span is not null);
+        if (flags is "00" or "01") Assert.Equal(trace, problem.GetProperty("traceId").GetString());
+        if (span is null) return;
+        Assert.Equal(problem.GetProperty("traceId").GetString(), span.TraceId.ToHexString());
+        Assert.Equal(("GET /api/contacts/{id}", ActivityKind.Server, 404), (span.DisplayName, span.Kind, span.GetTagItem("http.response.status_code")));
+    }
+
+    [Fact]
+    public async Task Metrics_TurnedOff_AreNotServed()
+    {
+        await using var gateway = await TestGateway.Start(cluster.Client, null, ("Telemetry:Metrics", "false"));
+        using var response = await gateway.Get("/metrics");
+        await response.Problem(404, "not_found");
+    }
+
+    [Fact]
+    public async Task Settings_OutOfRange_RefuseToStart()
+    {
+        var refusal = await Assert.ThrowsAsync<OptionsValidationException>(() => TestGateway.Start(cluster.Client, null, ("Telemetry:TraceRatio", "2")));
+        Assert.Contains("TraceRatio", refusal.Message, StringComparison.Ordinal);
     }
 }

@@ -1,0 +1,126 @@
+using Silo.Benchmarks.Data;
+using Silo.Benchmarks.Hosts;
+using Silo.Benchmarks.Load;
+using Silo.Benchmarks.Machine;
+using Silo.Benchmarks.Reporting;
+
+namespace Silo.Benchmarks.Scenarios;
+
+/// <summary>
+/// What it costs to be watched: the same requests to a silo that measures nothing, to one whose /metrics is scraped, and to one that also
+/// sends metrics, logs and traced requests to a collector. They take turns many times, and those that wait are frozen.
+/// </summary>
+internal sealed class TelemetryCost(BenchmarkRun run)
+{
+    private const int Organizations = 10;
+    private const double MostCost = 5; // percent of the requests per second
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(12);
+    private static readonly TimeSpan ScrapeInterval = TimeSpan.FromSeconds(5);
+
+    private uint _seed = 7;
+
+    private sealed record Watched(string Name, ServedProcess Server, WarmLoads Loads, bool IsScraped);
+
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        var count = run.Settings.Organizations ?? Organizations;
+        await new Seeding(run).EnsureAsync(count, cancellationToken);
+        await using var sink = await TelemetrySink.StartAsync(cancellationToken);
+        await using var off = await run.StartSiloAsync(Copy("off"), [], cancellationToken, "Telemetry:Metrics=false");
+        await using var scraped = await run.StartSiloAsync(Copy("scraped"), [], cancellationToken);
+        await using var sent = await run.StartSiloAsync(Copy("sent"), sink.Environment, cancellationToken);
+        run.Say($"activating {count} organizations three times");
+        Watched[] variants =
+        [
+            new("off", off, await WarmLoads.PrepareAsync(off, run, count, cancellationToken), false),
+            new("/metrics scraped", scraped, await WarmLoads.PrepareAsync(scraped, run, count, cancellationToken), true),
+            new("/metrics scraped and sent to a collector", sent, await WarmLoads.PrepareAsync(sent, run, count, cancellationToken), true),
+        ];
+        await MeasureAsync("get by id", loads => loads.Gets);
+        await MeasureAsync("list of 50", loads => loads.Lists);
+        await MeasureAsync("insert", loads => loads.Inserts);
+        if (sink.Bytes == 0) throw new BenchmarkException("Nothing came to the collector, so nothing was measured.");
+        run.Say($"{sink.Bytes / 1024} KiB came to the collector");
+
+        async Task MeasureAsync(string name, Func<WarmLoads, Func<uint, IRequestSource>> load)
+        {
+            run.Say(name);
+            var rounds = variants.Select(variant => new Rounds(variant.Server, run.Settings.Connections)).ToArray();
+            for (var round = 0; round <= run.Settings.Rounds; round++)
+            {
+                _seed++;
+                var time = round == 0 ? WarmUp : TimeSpan.FromSeconds(run.Settings.Seconds);
+                // Each begins as often as the others: what comes first meets another machine than what comes last.
+                for (var turn = 0; turn < variants.Length; turn++)
+                {
+                    var i = (round + turn) % variants.Length;
+                    var frozen = variants.Where((_, other) => other != i).Select(other => new FrozenTree(other.Server.Pid)).ToArray();
+                    await using (new Scrapes(variants[i], cancellationToken)) await rounds[i].AddAsync(load(variants[i].Loads)(_seed), time, round > 0, cancellationToken);
+                    foreach (var waiting in frozen) waiting.Dispose();
+                }
+            }
+            for (var i = 1; i < variants.Length; i++)
+            {
+                run.Report.Add(new Measurement($"{name}, {run.Settings.Connections} connections: {variants[i].Name}", "") { OtherCores = rounds.Max(round => round.OtherCores) }
+                    .With("requests/s", rounds[i].Rate, rounds[0].Rate)
+                    .With("% of requests/s lost", 100 * (1 - Ratio(rounds[i].Rates, rounds[0].Rates)), null, Limit.AtMost(MostCost))
+                    .With("CPU ms per 1,000", rounds[i].CpuPerThousand, rounds[0].CpuPerThousand)
+                    .With("% more CPU", 100 * (Ratio(rounds[i].Cpu, rounds[0].Cpu) - 1))
+                    .With("p99 ms", rounds[i].Percentile(99), rounds[0].Percentile(99)));
+            }
+        }
+    }
+
+    /// <summary>The median of what each round gives: its neighbours have met the same machine.</summary>
+    private static double Ratio(IReadOnlyList<double> values, IReadOnlyList<double> others) => new Latencies(values.Zip(others, (value, other) => value / other)).Median;
+
+    /// <summary>A copy of the seeded data: each host has its own bucket in it.</summary>
+    private string Copy(string name)
+    {
+        var copy = $"{run.SiloFolder}-{name}";
+        if (Directory.Exists(copy)) Directory.Delete(copy, recursive: true);
+        foreach (var file in Directory.EnumerateFiles(run.SiloFolder, "*", SearchOption.AllDirectories))
+        {
+            var target = Path.Combine(copy, Path.GetRelativePath(run.SiloFolder, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Copy(file, target);
+        }
+        return copy;
+    }
+
+    /// <summary>Scrapes a server until it is disposed of.</summary>
+    private sealed class Scrapes : IAsyncDisposable
+    {
+        private static readonly HttpClient Http = new();
+
+        private readonly CancellationTokenSource _stopping;
+        private readonly Task _running;
+
+        public Scrapes(Watched watched, CancellationToken cancellationToken)
+        {
+            _stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            _running = watched.IsScraped ? RunAsync(new Uri(watched.Server.Url, "/metrics")) : Task.CompletedTask;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await _stopping.CancelAsync();
+            await _running;
+            _stopping.Dispose();
+        }
+
+        private async Task RunAsync(Uri metrics)
+        {
+            using var timer = new PeriodicTimer(ScrapeInterval);
+            try
+            {
+                do await Http.GetByteArrayAsync(metrics, _stopping.Token);
+                while (await timer.WaitForNextTickAsync(_stopping.Token));
+            }
+            catch (OperationCanceledException)
+            {
+                // The round is over.
+            }
+        }
+    }
+}
