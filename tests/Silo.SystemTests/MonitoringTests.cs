@@ -16,7 +16,7 @@ public sealed partial class MonitoringTests
         var silo = await machine.StartStandaloneAsync("--Database:MaxReaders=1");
         await TellAsync(silo, "acme", "globex", "initech");
 
-        var rules = Directory.EnumerateFiles(Path.Combine(Config, "prometheus"), "*.y*ml").Where(file => File.ReadLines(file).Contains("groups:"));
+        var rules = Directory.EnumerateFiles(Path.Combine(Config, "prometheus"), "*.yaml").Where(file => File.ReadLines(file).Contains("groups:"));
         await using var prometheus = await Prometheus.StartAsync(machine, new Uri(silo.Ready.Url!), rules);
 
         // What is asked for can be measured, and every rule says so itself.
@@ -41,6 +41,12 @@ public sealed partial class MonitoringTests
         }
         foreach (var rule in await prometheus.RulesAsync()) Assert.Equal(("ok", ""), (rule.GetProperty("health").GetString(), rule.TryGetProperty("lastError", out var error) ? error.GetString() : ""));
 
+        // The table of the README is of what there is.
+        var families = Family().Matches((await silo.Service.With(null).GetAsync("/metrics")).Is(200).Text).Select(match => match.Groups[1].Value).ToHashSet();
+        var table = File.ReadLines(Path.Combine(Config, "..", "README.md")).SkipWhile(line => !line.StartsWith("| of | metrics", StringComparison.Ordinal)).TakeWhile(line => line.StartsWith('|'));
+        var told = table.SelectMany(line => Name().Matches(line)).Select(match => match.Groups[1].Value.Replace('.', '_')).ToHashSet();
+        Assert.Equal(families.Order(), told.Order());
+
         // Nothing is wrong, so nothing fires; and the numbers are those of the story.
         Assert.Empty(await prometheus.QueryAsync("ALERTS"));
         Assert.Equal(3, await ValueAsync(prometheus, """sum(silo_activations_total{job="silo",outcome="new"})"""));
@@ -62,6 +68,8 @@ public sealed partial class MonitoringTests
         Assert.Contains("silo_activations_total", metrics, StringComparison.Ordinal);
         foreach (var organization in organizations) Assert.DoesNotContain(organization, metrics, StringComparison.OrdinalIgnoreCase);
         Assert.DoesNotContain("ada@", metrics, StringComparison.OrdinalIgnoreCase);
+        // An organization on Turso has a server of its own.
+        Assert.DoesNotMatch(@"http_client_request_duration_seconds_count\{[^}]*server_", metrics);
         // However many organizations there are, there are no more series than now.
         var series = Series(metrics);
         await silo.Operator.CreateOrganizationAsync("umbrella");
@@ -164,4 +172,11 @@ public sealed partial class MonitoringTests
 
     [GeneratedRegex(@"\s*(==|<|>|<=|>=)\s*[0-9.]+\s*$")]
     private static partial Regex Comparison();
+
+    // Without the unit and what says that it is a counter.
+    [GeneratedRegex("^# TYPE ((?:silo|db)_[a-z_]+?)(?:_seconds|_bytes)?(?:_total)? [a-z]+$", RegexOptions.Multiline)]
+    private static partial Regex Family();
+
+    [GeneratedRegex(@"`((silo|db)\.[a-z_.]+[a-z])`")]
+    private static partial Regex Name();
 }

@@ -22,7 +22,9 @@ internal sealed class ActiveDatabaseMetrics
         var meter = meters.CreateSilo();
         meter.CreateObservableUpDownCounter("silo.database.count", CountByState, "{database}", "Databases by what they do.");
         meter.CreateObservableUpDownCounter(
-            "silo.database.problems", () => Open.Count(database => database.Problem is not null), "{database}", "Open databases with something wrong, as the admin API says in words.");
+            "silo.database.problems", () => _active.All.Count(activation => HasProblem(activation.Database)), "{database}",
+            "Open databases with something wrong, as the admin API says in words.");
+        meter.CreateObservableCounter("silo.database.shed", () => _active.ShedCount, "{database}", "Databases that were put away to make room for others.");
         meter.CreateObservableGauge(
             "silo.replication.lag", () => Open.Select(database => database.Lag.TotalSeconds).DefaultIfEmpty().Max(), "s", "Age of the oldest commit that the bucket has not confirmed.");
         meter.CreateObservableUpDownCounter("silo.replication.backlog", () => Open.Sum(database => database.LagBytes), "By", "WAL that the bucket has not confirmed.");
@@ -32,7 +34,11 @@ internal sealed class ActiveDatabaseMetrics
             "silo.litestream.memory", () => Open.Sum(database => database.LitestreamPid is { } pid ? ResidentBytes(pid) : 0), "By", "Their resident memory; what they share is counted for each.");
     }
 
+    /// <summary>Those whose rows are here, so that there is something to replicate.</summary>
     private IEnumerable<OrgDatabase> Open => _active.All.Select(activation => activation.Database).OfType<OrgDatabase>();
+
+    // What a file's status says besides is its sizes, which the disk would be asked for.
+    private static bool HasProblem(IOrgDatabase? database) => (database is OrgDatabase file ? file.Problem : database?.Status().Problem) is not null;
 
     private IEnumerable<Measurement<int>> CountByState()
     {

@@ -74,6 +74,8 @@ internal static class TelemetryExport
         telemetry.WithMetrics(metrics => metrics
             .AddMeter([.. Meters.Keys])
             .AddView(instrument => Meters[instrument.Meter.Name]?.Contains(instrument.Name) ?? true ? null : MetricStreamConfiguration.Drop)
+            // Not to whom: an organization on Turso has a server of its own name.
+            .AddView("http.client.request.duration", new MetricStreamConfiguration { TagKeys = ["http.request.method", "http.response.status_code", "error.type"] })
             .AddView("http.server.request.duration", new ExplicitBucketHistogramConfiguration { Boundaries = RequestSeconds }));
         if (options.Metrics) telemetry.WithMetrics(metrics => metrics.AddPrometheusExporter());
         if (!builder.Configuration.HasCollector()) return;

@@ -4,5 +4,5 @@ namespace Silo.Contracts.Databases;
 public static class TraceNote
 {
     /// <summary>Its key; the value is the caller's span as W3C Trace Context writes it (<c>traceparent</c>).</summary>
-    public const string Key = "traceparent";
+    public const string Key = "silo.traceparent";
 }

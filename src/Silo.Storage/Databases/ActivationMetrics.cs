@@ -3,23 +3,26 @@ using Microsoft.Data.Sqlite;
 using Silo.Storage.Gcs;
 using Silo.Storage.Lease;
 using Silo.Storage.Telemetry;
+using Silo.Storage.Turso;
 
 namespace Silo.Storage.Databases;
 
 /// <summary>How openings of databases end, and how long they and their phases take.</summary>
-internal sealed class ActivationMetrics
+public sealed class ActivationMetrics
 {
-    public const string New = "new";
-    public const string Restored = "restored";
-    public const string Continued = "continued";
-    public const string Chosen = "chosen";
+    internal const string New = "new"; // without rows
+    internal const string Restored = "restored"; // from the bucket
+    internal const string Continued = "continued"; // from a file that a crash left
+    internal const string Chosen = "chosen"; // an older state, by an operator
+    internal const string Connected = "connected"; // on Turso
 
-    private static readonly string[] Outcomes = [New, Restored, Continued, Chosen, "timeout", "held", "moved", "bucket", "disk", "unproven"];
+    private static readonly string[] Outcomes = [New, Restored, Continued, Chosen, Connected, "timeout", "held", "moved", "bucket", "turso", "disk", "unproven"];
 
     private readonly EventCounts _activations;
     private readonly Histogram<double> _duration;
     private readonly Histogram<double> _phase;
 
+    /// <summary>Made once per silo.</summary>
     public ActivationMetrics(IMeterFactory meters)
     {
         var meter = meters.CreateSilo();
@@ -32,7 +35,7 @@ internal sealed class ActivationMetrics
     /// <summary>A database is open.</summary>
     /// <param name="phases">What took how long.</param>
     /// <param name="outcome">Where its rows come from.</param>
-    public void Opened(ActivationPhases phases, string outcome)
+    internal void Opened(ActivationPhases phases, string outcome)
     {
         Ended(phases, outcome);
         if (!_phase.Enabled) return;
@@ -40,7 +43,7 @@ internal sealed class ActivationMetrics
     }
 
     /// <summary>A database could not be opened.</summary>
-    public void Failed(ActivationPhases phases, Exception cause) => Ended(phases, OutcomeOf(cause));
+    internal void Failed(ActivationPhases phases, Exception cause) => Ended(phases, OutcomeOf(cause));
 
     private void Ended(ActivationPhases phases, string outcome)
     {
@@ -54,6 +57,7 @@ internal sealed class ActivationMetrics
         LeaseHeldException => "held",
         HeadMovedException => "moved",
         BucketException => "bucket",
+        TursoException => "turso",
         IOException or UnauthorizedAccessException or SqliteException { SqliteErrorCode: OrgDatabase.DiskFull or OrgDatabase.InputOutput } => "disk",
         _ => "unproven",
     };

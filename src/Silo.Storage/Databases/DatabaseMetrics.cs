@@ -6,13 +6,17 @@ namespace Silo.Storage.Databases;
 /// <summary>What requests to open databases take: in SQLite, and in waiting for a reader, for their turn to write, and for the bucket.</summary>
 /// <param name="meters">Makes the instruments.</param>
 /// <param name="time">The clock; it is not asked when nobody listens.</param>
-internal sealed class DatabaseMetrics(IMeterFactory meters, TimeProvider time)
+public sealed class DatabaseMetrics(IMeterFactory meters, TimeProvider time)
 {
-    private static readonly KeyValuePair<string, object?> Sqlite = new("db.system.name", "sqlite");
+    /// <summary>The values of <c>db.system.name</c>.</summary>
+    internal const string Sqlite = "sqlite", Turso = "libsql";
+
+    private static readonly KeyValuePair<string, object?> SqliteLabel = new("db.system.name", Sqlite);
+    private static readonly KeyValuePair<string, object?> TursoLabel = new("db.system.name", Turso);
     private static readonly KeyValuePair<string, object?> Pool = new("db.client.connection.pool.name", "contact-readers");
 
     private readonly Histogram<double> _operations = meters.CreateSilo().CreateSeconds(
-        "db.client.operation.duration", "Time in SQLite, the commit of a change included.", SiloMeter.ShortSeconds);
+        "db.client.operation.duration", "Time in SQLite, the commit of a change included, or until Turso has answered.", SiloMeter.ShortSeconds);
 
     private readonly Histogram<double> _readerWaits = meters.CreateSilo().CreateSeconds(
         "db.client.connection.wait_time", "Until a read had one of its database's connections, of those that had to wait.", SiloMeter.ShortSeconds);
@@ -30,34 +34,34 @@ internal sealed class DatabaseMetrics(IMeterFactory meters, TimeProvider time)
         meters.CreateSilo(), "silo.flush.failures", "{flush}", "Flushes that the bucket did not confirm in time; the database stays active, or its file stays.");
 
     /// <summary>When something begins; 0 when nobody listens.</summary>
-    public long Begin() => _operations.Enabled ? time.GetTimestamp() : 0;
+    internal long Begin() => _operations.Enabled ? time.GetTimestamp() : 0;
 
-    /// <summary>SQLite has answered.</summary>
-    public void Ran(DatabaseOperation operation, long since)
+    /// <summary>The database has answered.</summary>
+    internal void Ran(DatabaseOperation operation, long since, string system = Sqlite)
     {
-        if (since != 0) _operations.Record(Seconds(since), Sqlite, operation.Label);
+        if (since != 0) _operations.Record(Seconds(since), system == Sqlite ? SqliteLabel : TursoLabel, operation.Label);
     }
 
     /// <summary>A read has its connection, after it has waited.</summary>
-    public void Lent(long since)
+    internal void Lent(long since)
     {
         if (since != 0) _readerWaits.Record(Seconds(since), Pool);
     }
 
     /// <summary>It is a write's turn.</summary>
-    public void Entered(long since)
+    internal void Entered(long since)
     {
         if (since != 0) _writeWaits.Record(Seconds(since));
     }
 
     /// <summary>A write no longer waits for the bucket.</summary>
-    public void Replicated(long since, string outcome)
+    internal void Replicated(long since, string outcome)
     {
         if (since != 0) _durabilityWaits.Record(Seconds(since), new KeyValuePair<string, object?>("outcome", outcome));
     }
 
     /// <summary>A flush has ended.</summary>
-    public void Flushed(long since, bool isConfirmed)
+    internal void Flushed(long since, bool isConfirmed)
     {
         if (!isConfirmed) _failedFlushes.Add();
         if (since != 0) _flushes.Record(Seconds(since), new KeyValuePair<string, object?>("outcome", isConfirmed ? "confirmed" : "failed"));

@@ -18,6 +18,8 @@ public static class DatabaseRegistration
         services.AddSingleton<IValidateOptions<LeaseOptions>, LeaseOptionsValidator>();
         services.AddOptions<LeaseOptions>().Bind(configuration.GetSection("Lease")).ValidateOnStart();
         services.AddMetrics();
+        services.AddSingleton<ActivationMetrics>();
+        services.AddSingleton<DatabaseMetrics>();
         services.AddSingleton<HeadStore>();
         services.AddSingleton<DataDirectoryLock>();
         services.AddSingleton<KnownDeaths>();

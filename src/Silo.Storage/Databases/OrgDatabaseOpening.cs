@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.Metrics;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -45,10 +44,10 @@ public sealed partial class OrgDatabaseOpening
     /// <summary>Made once per silo.</summary>
     public OrgDatabaseOpening(
         BucketClient bucket, HeadStore heads, LitestreamRuntime litestream, IOptions<DatabaseOptions> options, DataDirectoryLock directory,
-        KnownDeaths deaths, ReplicaRetention retention, IMeterFactory meters, TimeProvider time, ILoggerFactory loggers)
+        KnownDeaths deaths, ReplicaRetention retention, ActivationMetrics activations, DatabaseMetrics metrics, TimeProvider time, ILoggerFactory loggers)
     {
-        _activations = new ActivationMetrics(meters);
-        _metrics = new DatabaseMetrics(meters, time);
+        _activations = activations;
+        _metrics = metrics;
         _bucket = bucket;
         _heads = heads;
         _litestream = litestream;

@@ -14,7 +14,7 @@ public sealed partial class TursoOrgDatabase
 
     /// <inheritdoc/>
     public ValueTask<ImportRecord?> FindImportAsync(string id, CancellationToken cancellationToken) => ReadAsync(
-        async _ => await HasAuditAsync(cancellationToken) && await QueryAsync(ImportRecord.FindSql, Arguments(("id", id)), cancellationToken) is [[var details]]
+        DatabaseOperation.FindImport, async _ => await HasAuditAsync(cancellationToken) && await QueryAsync(ImportRecord.FindSql, Arguments(("id", id)), cancellationToken) is [[var details]]
             ? ImportRecord.Parse(details.AsText())
             : null,
         cancellationToken);
@@ -22,7 +22,7 @@ public sealed partial class TursoOrgDatabase
     /// <inheritdoc/>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.InvalidRequest"/>: the cursor is none of ours.</exception>
     public ValueTask<JsonBytes> ListAuditAsync(AuditQuery query, CancellationToken cancellationToken) => ReadAsync(
-        async _ =>
+        DatabaseOperation.ListAudit, async _ =>
         {
             var before = query.Cursor is null ? long.MaxValue : ContactCursor.Parse(query.Cursor);
             if (!await HasAuditAsync(cancellationToken)) return ContactPage.Write("[]"u8, null);
@@ -40,20 +40,20 @@ public sealed partial class TursoOrgDatabase
         try
         {
             var now = _time.GetUtcNow();
-            var sql = await WriteAsync(() => PrepareForImportAsync(merge), cancellationToken);
+            var sql = await WriteAsync(DatabaseOperation.Import, () => PrepareForImportAsync(merge), cancellationToken);
             // Between the lock and here another cluster may have taken in this very import.
             if (await FindImportAsync(merge.Import.Id, cancellationToken) is { } known) return known;
             var run = new TursoContactMerge(_remote, sql, merge, ContactSql.Timestamp(now));
             // What is matched is matched in a file, and that blocks.
-            await WriteAsync(() => Task.Run(async () => { await run.MatchAsync(cancellationToken); return true; }, CancellationToken.None), cancellationToken);
-            for (long last = await WriteAsync(() => run.BeginAsync(CancellationToken.None), cancellationToken), before = -1; last != before;)
+            await WriteAsync(DatabaseOperation.Import, () => Task.Run(async () => { await run.MatchAsync(cancellationToken); return true; }, CancellationToken.None), cancellationToken);
+            for (long last = await WriteAsync(DatabaseOperation.Import, () => run.BeginAsync(CancellationToken.None), cancellationToken), before = -1; last != before;)
             {
                 if (!held.IsRunning) throw new OrganizationException(OrganizationErrorCode.ImportInProgress, "The lease of the import could not be renewed; it goes on when it can be taken again.");
                 cancellationToken.ThrowIfCancellationRequested();
                 before = last;
-                last = await WriteAsync(() => SendAsync(run, before, now), cancellationToken);
+                last = await WriteAsync(DatabaseOperation.Import, () => SendAsync(run, before, now), cancellationToken);
             }
-            var done = await WriteAsync(async () => record(await Task.Run(() => run.CountAsync(CancellationToken.None))), cancellationToken);
+            var done = await WriteAsync(DatabaseOperation.Import, async () => record(await Task.Run(() => run.CountAsync(CancellationToken.None))), cancellationToken);
             return await AddRecordAsync(done, run.End(), cancellationToken);
         }
         finally
@@ -65,7 +65,7 @@ public sealed partial class TursoOrgDatabase
     /// <inheritdoc/>
     async Task<ImportRecord> IOrgDatabase.RecordAsync(ImportRecord record, CancellationToken cancellationToken)
     {
-        await WriteAsync(async () => { await AddAuditAsync(); return true; }, cancellationToken);
+        await WriteAsync(DatabaseOperation.Import, async () => { await AddAuditAsync(); return true; }, cancellationToken);
         return await AddRecordAsync(record, null, cancellationToken);
     }
 
@@ -98,7 +98,7 @@ public sealed partial class TursoOrgDatabase
 
     /// <summary>Writes the record down, once.</summary>
     private Task<ImportRecord> AddRecordAsync(ImportRecord record, TursoStatement? also, CancellationToken cancellationToken) => WriteAsync(
-        async () =>
+        DatabaseOperation.Import, async () =>
         {
             var arguments = record.Values(_time.GetUtcNow()).ToDictionary(value => value.Name[1..], value => (TursoValue)value.Value, StringComparer.Ordinal);
             var insert = new TursoStatement(ImportRecord.InsertSql) { NamedArguments = arguments };

@@ -5,6 +5,7 @@ using Silo.Contracts.Contacts;
 using Silo.Contracts.Organizations;
 using Silo.Storage.Contacts;
 using Silo.Storage.Imports;
+using Silo.Storage.Telemetry;
 using Silo.Storage.Turso;
 
 namespace Silo.Storage.Databases;
@@ -26,6 +27,7 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
     private readonly CatalogWatch _watch;
     private readonly TursoImportLock _importLock;
     private readonly DatabaseOptions _options;
+    private readonly DatabaseMetrics? _metrics;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly SemaphoreSlim _writers = new(MaxWriters, MaxWriters);
@@ -36,8 +38,9 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
     private volatile bool _closing;
     private volatile string? _problem;
 
-    internal TursoOrgDatabase(TursoDatabase remote, CatalogWatch watch, TursoImportLock importLock, DatabaseOptions options, TimeProvider time, ILogger logger)
+    internal TursoOrgDatabase(TursoDatabase remote, CatalogWatch watch, TursoImportLock importLock, DatabaseOptions options, TimeProvider time, ILogger logger, DatabaseMetrics? metrics = null)
     {
+        _metrics = metrics;
         _remote = remote;
         _watch = watch;
         _importLock = importLock;
@@ -69,6 +72,7 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
 
     /// <inheritdoc/>
     public ValueTask<JsonBytes> ListAsync(ContactListQuery query, CancellationToken cancellationToken) => ReadAsync(
+        query.Search is null ? DatabaseOperation.List : DatabaseOperation.Search,
         async sql =>
         {
             if (sql is null) return ContactPage.Write("[]"u8, null);
@@ -84,16 +88,16 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
 
     /// <inheritdoc/>
     public ValueTask<JsonBytes> GetAsync(string id, CancellationToken cancellationToken) => ReadAsync(
-        async sql => sql is null ? default : await FindAsync(sql, id, cancellationToken), cancellationToken);
+        DatabaseOperation.Get, async sql => sql is null ? default : await FindAsync(sql, id, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask<JsonBytes> CountAsync(CancellationToken cancellationToken) => ReadAsync(
-        async sql => ContactSql.CountJson(sql is null ? 0 : (await QueryAsync(ContactSql.Count, [], cancellationToken))[0][0].AsInteger()), cancellationToken);
+        DatabaseOperation.Count, async sql => ContactSql.CountJson(sql is null ? 0 : (await QueryAsync(ContactSql.Count, [], cancellationToken))[0][0].AsInteger()), cancellationToken);
 
     /// <inheritdoc/>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactExists"/>, or see <see cref="WriteAsync"/>.</exception>
     public Task<CommittedContact> CreateAsync(string id, ContactFields fields, CancellationToken cancellationToken) => WriteAsync(
-        async () =>
+        DatabaseOperation.Insert, async () =>
         {
             var sql = await PrepareAsync(fields);
             if (sql.Table.Required.FirstOrDefault(column => LegacyContactSql.RequiredValue(column) is null) is { } unknown) throw CannotAdd(unknown);
@@ -116,7 +120,7 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
     /// <inheritdoc/>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactNotFound"/>, <see cref="OrganizationErrorCode.ContactExists"/>, or see <see cref="WriteAsync"/>.</exception>
     public Task<CommittedContact> ReplaceAsync(string id, ContactFields fields, CancellationToken cancellationToken) => WriteAsync(
-        async () =>
+        DatabaseOperation.Update, async () =>
         {
             var sql = await PrepareAsync(fields);
             try
@@ -135,7 +139,7 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
     /// <inheritdoc/>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactNotFound"/>, or see <see cref="WriteAsync"/>.</exception>
     public Task<CommittedContact> DeleteAsync(string id, bool isRepeated, CancellationToken cancellationToken) => WriteAsync(
-        async () =>
+        DatabaseOperation.Delete, async () =>
         {
             var sql = await LookAsync(CancellationToken.None);
             var isGone = sql is not null && (await _remote.ExecuteAsync(new TursoStatement(sql.Delete) { NamedArguments = Arguments(("id", id)) }, CancellationToken.None)).AffectedRows > 0;
@@ -187,7 +191,7 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
     /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await AbandonAsync();
 
-    private async ValueTask<T> ReadAsync<T>(Func<ContactSql?, Task<T>> read, CancellationToken cancellationToken)
+    private async ValueTask<T> ReadAsync<T>(DatabaseOperation operation, Func<ContactSql?, Task<T>> read, CancellationToken cancellationToken)
     {
         if (Interlocked.Increment(ref _waitingReads) > _options.MaxWaitingReads)
         {
@@ -197,7 +201,7 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
         try
         {
             await _watch.BeforeReadAsync(cancellationToken);
-            var result = await read(_sql ?? await LookAsync(cancellationToken));
+            var result = await RunAsync(operation, async () => await read(_sql ?? await LookAsync(cancellationToken)));
             _problem = null;
             return result;
         }
@@ -217,7 +221,7 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
     /// organization is being migrated; <see cref="OrganizationErrorCode.DatabaseUnavailable"/> when the server fails: nothing was done unless
     /// <see cref="OrganizationException.MayHaveHappened"/>.
     /// </exception>
-    private async Task<T> WriteAsync<T>(Func<Task<T>> write, CancellationToken cancellationToken)
+    private async Task<T> WriteAsync<T>(DatabaseOperation operation, Func<Task<T>> write, CancellationToken cancellationToken)
     {
         if (Interlocked.Increment(ref _waitingWrites) > _options.MaxWaitingWrites)
         {
@@ -233,7 +237,7 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
                 if (_closing) throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is being put away.") { RetryAfter = TimeSpan.FromSeconds(1) };
                 // In its place, so that who sets the flag and then waits for an empty place has seen the last one.
                 await _watch.BeforeWriteAsync(cancellationToken);
-                var result = await write();
+                var result = await RunAsync(operation, write);
                 _problem = null;
                 return result;
             }
@@ -250,6 +254,20 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
         finally
         {
             Interlocked.Decrement(ref _waitingWrites);
+        }
+    }
+
+    private async Task<T> RunAsync<T>(DatabaseOperation operation, Func<Task<T>> run)
+    {
+        using var span = SiloActivities.StartOperation(operation.Name, DatabaseMetrics.Turso);
+        var since = _metrics?.Begin() ?? 0;
+        try
+        {
+            return await run();
+        }
+        finally
+        {
+            _metrics?.Ran(operation, since, DatabaseMetrics.Turso);
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Silo.Contracts;
+using Silo.Storage.Databases;
 
 namespace Silo.Storage.Telemetry;
 
@@ -18,9 +19,9 @@ public static class SiloActivities
     internal static Activity? Start(string name, ActivityKind kind = ActivityKind.Internal) =>
         Activity.Current is { Recorded: true } ? Source.StartActivity(name, kind) : null;
 
-    /// <summary>Begins the span of an operation in SQLite, by the semantic conventions for databases.</summary>
-    internal static Activity? StartOperation(string operation) =>
-        Start(operation, ActivityKind.Client)?.SetTag("db.system.name", "sqlite").SetTag("db.operation.name", operation);
+    /// <summary>Begins the span of an operation of a database, by the semantic conventions.</summary>
+    internal static Activity? StartOperation(string operation, string system = DatabaseMetrics.Sqlite) =>
+        Start(operation, ActivityKind.Client)?.SetTag("db.system.name", system).SetTag("db.operation.name", operation);
 
     /// <summary>Begins the span of something that has to do with a whole database.</summary>
     internal static Activity? Start(string name, OrganizationId organization) => Start(name)?.SetTag("silo.organization", organization.Value);
