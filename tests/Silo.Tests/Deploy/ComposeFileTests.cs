@@ -133,7 +133,7 @@ public sealed partial class ComposeFileTests : IDisposable
         var gateways = names.Where(name => name.StartsWith("gateway-", StringComparison.Ordinal)).ToList();
         Assert.Equal(gateways.Select(name => $"{name}:8080"), Service("proxy")["environment"]!["PROXY_GATEWAYS"].Text()!.Split(' '));
 
-        var jobs = Yaml.Load(Repository.PathOf("deploy/prometheus/prometheus.yml"))["scrape_configs"].Items()
+        var jobs = Yaml.Load(Repository.PathOf("config/prometheus/prometheus.yaml"))["scrape_configs"].Items()
             .ToDictionary(job => job["job_name"].Text()!, job => job["static_configs"]![0]!["targets"].Items().Select(Yaml.Text).ToList());
         Assert.Equal(gateways.Select(name => $"{name}:{Service(name)["environment"]!["Gateway__MetricsPort"].Text()}"), jobs["silo-gateway"]);
     }
