@@ -5,9 +5,6 @@
 # then. One that crashed has not: each of them does a last upload, a second or two, and that is what other silos will go on from.
 set -u
 
-# Of this container's life before: the health check looks for it.
-rm -f /tmp/silo-ready.json
-
 LINGER_SECONDS=${LINGER_SECONDS:-15}
 LINGER_FOR=${LINGER_FOR:-litestream}
 

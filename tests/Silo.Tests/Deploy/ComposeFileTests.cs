@@ -127,7 +127,7 @@ public sealed partial class ComposeFileTests : IDisposable
     }
 
     [Fact]
-    public void Gateways_AreAllKnownToProxyAndPrometheus()
+    public void SilosAndGateways_AreAllKnownToProxyAndPrometheus()
     {
         var names = File["services"].Members().Select(service => service.Key).ToList();
         var gateways = names.Where(name => name.StartsWith("gateway-", StringComparison.Ordinal)).ToList();
@@ -136,6 +136,7 @@ public sealed partial class ComposeFileTests : IDisposable
         var jobs = Yaml.Load(Repository.PathOf("config/prometheus/prometheus.yaml"))["scrape_configs"].Items()
             .ToDictionary(job => job["job_name"].Text()!, job => job["static_configs"]![0]!["targets"].Items().Select(Yaml.Text).ToList());
         Assert.Equal(gateways.Select(name => $"{name}:{Service(name)["environment"]!["Gateway__MetricsPort"].Text()}"), jobs["silo-gateway"]);
+        Assert.Equal(names.Where(name => name.StartsWith("silo-", StringComparison.Ordinal)).Select(name => $"{name}:8081"), jobs["silo"]);
     }
 
     private static JsonNode Service(string name) => File["services"]![name]!;
