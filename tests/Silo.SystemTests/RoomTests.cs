@@ -20,6 +20,7 @@ public sealed class RoomTests
             }
         }
         Assert.Contains("because another one needs its place", silo.Process.Output, StringComparison.Ordinal);
+        Assert.Matches(@"\nsilo_database_shed_total\{[^}]*\} 6\b", (await silo.Service.With(null).GetAsync("/metrics")).Is(200).Text);
         Assert.Equal(0, await silo.TerminateAsync());
     }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Silo.Cluster.Databases;
 using Silo.Storage.Databases;
+using Silo.Storage.Exports;
 using Silo.Storage.Imports;
 using Silo.Storage.Telemetry;
 using Silo.Telemetry;
@@ -20,8 +21,8 @@ internal static class SiloTelemetry
     /// <summary>Has everything made that counts, so that each count is there with 0 before anything happens.</summary>
     private sealed class CountsFromTheStart : IHostedService
     {
-        public CountsFromTheStart(OrgDatabaseOpening opening, ImportIntake intake, ActiveDatabases active, IMeterFactory meters) =>
-            _ = (opening, intake, new ActiveDatabaseMetrics(meters, active)); // instruments live as long as their meter
+        public CountsFromTheStart(OrgDatabaseOpening opening, ImportIntake intake, DatabaseExports exports, ActiveDatabases active, IMeterFactory meters) =>
+            _ = (opening, intake, exports, new ActiveDatabaseMetrics(meters, active)); // instruments live as long as their meter
 
         public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

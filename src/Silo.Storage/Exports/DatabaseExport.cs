@@ -18,7 +18,7 @@ public sealed class DatabaseExport : IAsyncDisposable
     private SafeFileHandle? _file; // set before Made completes
     private int _disposed;
 
-    internal DatabaseExport(OrgDatabase database, string folder, TimeSpan maxWriteHold, Action written, Action ended)
+    internal DatabaseExport(OrgDatabase database, string folder, TimeSpan maxWriteHold, Action<bool> written, Action ended)
     {
         Organization = database.Organization;
         _folder = folder;
@@ -74,15 +74,18 @@ public sealed class DatabaseExport : IAsyncDisposable
         }
     }
 
-    private async Task<ExportedFile> MakeAsync(OrgDatabase database, TimeSpan maxWriteHold, Action written)
+    private async Task<ExportedFile> MakeAsync(OrgDatabase database, TimeSpan maxWriteHold, Action<bool> written)
     {
+        var isMade = false;
         try
         {
             Directory.CreateDirectory(_folder, OwnerOnly);
             var path = Path.Combine(_folder, "export.db");
             var at = await database.CopyAsync(path, maxWriteHold, _ending.Token);
             _file = File.OpenHandle(path, options: FileOptions.Asynchronous | FileOptions.SequentialScan);
-            return await BackgroundThread.RunAsync(() => new ExportedFile(RandomAccess.GetLength(_file), Hash(path), at));
+            var file = await BackgroundThread.RunAsync(() => new ExportedFile(RandomAccess.GetLength(_file), Hash(path), at));
+            isMade = true;
+            return file;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -90,7 +93,7 @@ public sealed class DatabaseExport : IAsyncDisposable
         }
         finally
         {
-            written();
+            written(isMade);
         }
     }
 

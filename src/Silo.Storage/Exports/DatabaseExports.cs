@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Options;
 using Silo.Contracts;
 using Silo.Storage.Databases;
@@ -8,13 +9,24 @@ namespace Silo.Storage.Exports;
 /// The exports of a silo: few at once, and never from the room on the disk that its databases need. What a silo that was killed leaves of
 /// them is in the folder of temporary files, which is emptied at every start.
 /// </summary>
-public sealed class DatabaseExports(IOptions<ExportsOptions> options, IOptions<DatabaseOptions> databases)
+public sealed class DatabaseExports
 {
-    private readonly ExportsOptions _options = options.Value;
-    private readonly string _dataDirectory = databases.Value.DataDirectory;
+    private readonly ExportsOptions _options;
+    private readonly string _dataDirectory;
+    private readonly ExportMetrics _metrics;
     private readonly Lock _lock = new();
     private int _count; // under _lock
     private long _unwritten; // bytes that those which are being made may still write; under _lock
+
+    /// <summary>Made once per silo.</summary>
+    public DatabaseExports(IOptions<ExportsOptions> options, IOptions<DatabaseOptions> databases, IMeterFactory meters)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(databases);
+        _options = options.Value;
+        _dataDirectory = databases.Value.DataDirectory;
+        _metrics = new ExportMetrics(meters, () => Count);
+    }
 
     /// <summary>How many there are, being made or held.</summary>
     public int Count
@@ -38,6 +50,20 @@ public sealed class DatabaseExports(IOptions<ExportsOptions> options, IOptions<D
     {
         ArgumentNullException.ThrowIfNull(database);
         var bytes = database.MaxCopyBytes;
+        try
+        {
+            Reserve(bytes);
+        }
+        catch (OrganizationException)
+        {
+            _metrics.Refused();
+            throw;
+        }
+        return new DatabaseExport(database, OrgFiles.NewTemporary(_dataDirectory), _options.MaxWriteHold, isMade => Written(bytes, isMade), Ended);
+    }
+
+    private void Reserve(long bytes)
+    {
         lock (_lock)
         {
             if (_count >= _options.MaxConcurrent)
@@ -47,11 +73,11 @@ public sealed class DatabaseExports(IOptions<ExportsOptions> options, IOptions<D
             _count++;
             _unwritten += bytes;
         }
-        return new DatabaseExport(database, OrgFiles.NewTemporary(_dataDirectory), _options.MaxWriteHold, written: () => Written(bytes), ended: Ended);
     }
 
-    private void Written(long bytes)
+    private void Written(long bytes, bool isMade)
     {
+        _metrics.Ended(isMade);
         lock (_lock) _unwritten -= bytes;
     }
 

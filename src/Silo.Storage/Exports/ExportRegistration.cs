@@ -13,6 +13,7 @@ public static class ExportRegistration
     {
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<ExportsOptions>, ExportsOptionsValidator>());
         services.AddOptions<ExportsOptions>().Bind(configuration.GetSection(ExportsOptions.Section)).ValidateOnStart();
+        services.AddMetrics();
         services.AddSingleton<DatabaseExports>();
         return services;
     }

@@ -162,12 +162,14 @@ public sealed class DatabaseExportTests
         await using var bench = await DatabaseBench.StartAsync(new() { ["Exports:MaxConcurrent"] = "1" });
         var silo = bench.Silo("a");
         var exports = silo.GetRequiredService<DatabaseExports>();
+        using var metrics = new RecordedMetrics(silo);
         await using var database = await DatabaseBench.OpenAsync(silo, DatabaseBench.Demo);
         await using (var first = exports.Begin(database))
         {
             await first.Made;
             var refusal = Assert.Throws<OrganizationException>(() => exports.Begin(database));
             Assert.Equal((OrganizationErrorCode.TooManyRequests, 1), (refusal.Code, exports.Count));
+            Assert.Equal((1, 1, 1), (metrics.Ask("silo.exports", "outcome=made"), metrics.Ask("silo.exports", "outcome=refused"), metrics.Ask("silo.export.count")));
         }
         await using var second = exports.Begin(database);
         Assert.NotEqual(0, (await second.Made).Bytes);
@@ -191,9 +193,12 @@ public sealed class DatabaseExportTests
         var silo = bench.Silo("a");
         await using var database = await DatabaseBench.OpenAsync(silo, DatabaseBench.Demo);
         Fill(bench);
-        var export = silo.GetRequiredService<DatabaseExports>().Begin(database);
+        var exports = silo.GetRequiredService<DatabaseExports>();
+        using var metrics = new RecordedMetrics(silo);
+        var export = exports.Begin(database);
         await export.DisposeAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => export.Made);
+        Assert.Equal((1, 0), (metrics.Ask("silo.exports", "outcome=failed"), metrics.Ask("silo.export.count")));
         Assert.Empty(Left(bench));
     }
 
