@@ -128,8 +128,9 @@ public sealed class MigrationTests : IAsyncLifetime
         await Eventually.GetAsync(async () => (await acme.AddContactAsync("afterwards")).Status == 201 ? "yes" : null, "it is written to again");
         var where = await ArchitectureAsync(silo, "acme");
         Assert.Equal(step == "completed" || seen == "completed" ? "sqlite" : "turso", where);
-        var status = (await silo.Operator.GetAsync("/api/admin/organizations/acme/migrate")).Is(200).Json;
-        Assert.Equal(where == "sqlite" ? "completed" : "failed", status.GetProperty("step").GetString());
+        Assert.Equal(where == "sqlite" ? "completed" : "failed", await Eventually.GetAsync(
+            async () => (await silo.Operator.GetAsync("/api/admin/organizations/acme/migrate")).Is(200).Json is var status && status.GetProperty("isRunning").GetBoolean() ? null : status.GetProperty("step").GetString(),
+            "the migration has ended"));
         await RunAsync(silo, 0, "migrate", "--org", "acme", "--yes");
         Assert.Equal(20_001, await acme.CountAsync());
         Assert.Equal(20_001, (await silo.Bucket.RestoreByHandAsync("acme", machine["by-hand.db"])).Count);

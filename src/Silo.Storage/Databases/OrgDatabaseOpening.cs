@@ -188,14 +188,14 @@ public sealed partial class OrgDatabaseOpening
         var target = new LitestreamTarget(files.Database, ReplicaReference.PrefixOf(replicaPath, lease.Epoch), durability);
         var database = new OrgDatabase(files, lease, target, writer, isLeftover, _litestream, _options, _metrics, _time, _logger, () => _open.TryRemove(lease.Organization, out _));
         phases.Done("open");
-        _activations.Opened(phases, OutcomeOf(past, isLeftover, lease));
+        _activations.Opened(phases, OutcomeOf(chosen, isLeftover, lease));
         _retention.Ask(lease.Organization, replicaPath, database.Published);
         LogOpened(lease.Organization, lease.Epoch, lease.Base?.Generation ?? "none", phases);
         return database;
     }
 
-    private static string OutcomeOf(PastState? past, bool isLeftover, OwnershipLease lease) =>
-        past is not null ? ActivationMetrics.Chosen : isLeftover ? ActivationMetrics.Continued : lease.Base is null ? ActivationMetrics.New : ActivationMetrics.Restored;
+    private static string OutcomeOf(ChosenFile? chosen, bool isLeftover, OwnershipLease lease) =>
+        chosen is not null ? ActivationMetrics.Chosen : isLeftover ? ActivationMetrics.Continued : lease.Base is null ? ActivationMetrics.New : ActivationMetrics.Restored;
 
     private async Task RestoreAsync(string replicaPath, ReplicaReference replica, OrgFiles files, CancellationToken cancellationToken)
     {

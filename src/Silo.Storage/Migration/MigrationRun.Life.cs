@@ -76,6 +76,7 @@ public sealed partial class MigrationRun
             VerifiedAt = _isVerified && problem is null ? now : _status.VerifiedAt,
         };
         _ended.Cancel();
+        _tools.Metrics.Ended(_status);
         if (problem is null) LogEnded(Id, _status.Kind, _report.Rows, _report.CopySeconds, _report.FrozenSeconds);
     }
 

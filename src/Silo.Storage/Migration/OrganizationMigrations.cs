@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Silo.Contracts;
@@ -22,11 +23,11 @@ public sealed class OrganizationMigrations
     /// <summary>Made once per silo.</summary>
     public OrganizationMigrations(
         TursoClient turso, OrgDatabaseOpening opening, OrganizationCatalog catalog, BucketClient bucket, IOptions<DatabaseOptions> databases, IOptions<MigrationOptions> options,
-        TimeProvider time, ILoggerFactory loggers)
+        IMeterFactory meters, TimeProvider time, ILoggerFactory loggers)
     {
         _catalog = catalog;
         _places = new SemaphoreSlim(options.Value.MaxConcurrent, options.Value.MaxConcurrent);
-        Tools = new MigrationTools(turso, opening, catalog, bucket, databases.Value.DataDirectory, options.Value, time, _places, loggers.CreateLogger("Silo.Storage.Migration"));
+        Tools = new MigrationTools(turso, opening, catalog, bucket, databases.Value.DataDirectory, options.Value, new MigrationMetrics(meters), time, _places, loggers.CreateLogger("Silo.Storage.Migration"));
     }
 
     internal MigrationTools Tools { get; }
@@ -82,7 +83,7 @@ public sealed class OrganizationMigrations
 
 /// <summary>What every run needs.</summary>
 internal sealed record MigrationTools(
-    TursoClient Turso, OrgDatabaseOpening Opening, OrganizationCatalog Catalog, BucketClient Bucket, string DataDirectory, MigrationOptions Options, TimeProvider Time,
+    TursoClient Turso, OrgDatabaseOpening Opening, OrganizationCatalog Catalog, BucketClient Bucket, string DataDirectory, MigrationOptions Options, MigrationMetrics Metrics, TimeProvider Time,
     SemaphoreSlim Places, ILogger Logger)
 {
     /// <summary>Called when a step begins; tests stop a run there.</summary>
