@@ -21,6 +21,7 @@ namespace Silo.Cli;
 [JsonSerializable(typeof(MigrationStatus))]
 [JsonSerializable(typeof(MigrationOutcome))]
 [JsonSerializable(typeof(FleetReport))]
+[JsonSerializable(typeof(OperatorActionPage))]
 [JsonSerializable(typeof(LockPage))]
 [JsonSerializable(typeof(DatabaseList))]
 [JsonSerializable(typeof(Problem))]

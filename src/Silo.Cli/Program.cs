@@ -16,6 +16,7 @@ var root = new RootCommand($"""
     OrganizationsCommand.Make(),
     MigrateCommand.Make(),
     LocksCommand.Make(),
+    AuditCommand.Make(),
     WarmCommand.Make(),
     DatabasesCommand.Make(),
 };

@@ -5,6 +5,7 @@ using Orleans.Configuration;
 using Silo.Cluster.Hosting;
 using Silo.Cluster.Telemetry;
 using Silo.Contracts.Hosting;
+using Silo.Storage;
 using Silo.Storage.Databases;
 using Silo.Storage.Litestream;
 
@@ -17,6 +18,7 @@ var command = new RootCommand("A silo: holds organizations' databases and replic
     siloPort, gatewayPort, urls, readyFile,
 };
 var (settings, options) = SettingArguments.Split(args);
+OwnerOnlyFiles.Begin();
 
 command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(async () =>
 {
@@ -25,7 +27,7 @@ command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(a
     // gone when another source is added.
     if (arguments.GetValue(siloPort) is { } forSilos) builder.Configuration.AddInMemoryCollection([new("Clustering:SiloPort", forSilos.ToString(CultureInfo.InvariantCulture))]);
     if (arguments.GetValue(gatewayPort) is { } forGateways) builder.Configuration.AddInMemoryCollection([new("Clustering:GatewayPort", forGateways.ToString(CultureInfo.InvariantCulture))]);
-    var litestream = await LitestreamBinary.LocateAsync(builder.Configuration["Litestream:Path"], cancellationToken);
+    var litestream = await LitestreamBinary.LocateAsync(builder.Configuration["Litestream:Path"], builder.Configuration["Litestream:Sha256"], cancellationToken);
     builder.AddSiloCluster(litestream);
     using var host = builder.Build();
     // Outside the host's life: a long start or stop can be watched, and a port that is taken is told before anything was.

@@ -59,6 +59,7 @@ public static class SiloGateway
         app.UseAuthentication();             // who is calling
         app.UseAuthorization();              // whether they may
         app.UseRateLimiter();                // whether there is room
+        app.UseMiddleware<OperatorAudit>();  // what an operator is about to do
         ContactEndpoints.Map(app);
         ImportEndpoints.Map(app);
         OrganizationEndpoints.Map(app);
@@ -67,6 +68,7 @@ public static class SiloGateway
         MigrationEndpoints.Map(app);
         DatabaseEndpoints.Map(app);
         LockEndpoints.Map(app);
+        OperatorAudit.Map(app);
         HealthEndpoints.Map(app);
         app.MapMetrics();
         OrleansDashboard.Map(app);

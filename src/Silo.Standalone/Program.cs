@@ -3,6 +3,7 @@ using Silo.Cluster.Hosting;
 using Silo.Contracts.Hosting;
 using Silo.Gateway;
 using Silo.Standalone;
+using Silo.Storage;
 using Silo.Storage.Litestream;
 
 var urls = ListeningAddress.Option();
@@ -19,6 +20,7 @@ var command = new RootCommand("Silo in one process: gateway, silo and a bucket o
     urls, data, bucketPort, noEmulator, readyFile,
 };
 var (settings, options) = SettingArguments.Split(args);
+OwnerOnlyFiles.Begin();
 
 command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(async () =>
 {
@@ -28,7 +30,7 @@ command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(a
     var ownKey = builder.Configuration.NeedsSigningKey();
     builder.AddStandaloneDefaults(folder);
 
-    var litestream = await LitestreamBinary.LocateAsync(builder.Configuration["Litestream:Path"], cancellationToken);
+    var litestream = await LitestreamBinary.LocateAsync(builder.Configuration["Litestream:Path"], builder.Configuration["Litestream:Sha256"], cancellationToken);
     // The bucket is stopped last: what is put away at the end goes there.
     await using var bucket = arguments.GetValue(noEmulator) ? null : await builder.StartBucketAsync(folder, arguments.GetValue(bucketPort), cancellationToken);
     builder.AddSiloCluster(litestream);

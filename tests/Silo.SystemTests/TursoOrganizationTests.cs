@@ -105,6 +105,23 @@ public sealed partial class TursoOrganizationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Organization_WithASecretOfItsOwn_IsReachedWithThat()
+    {
+        await using var machine = new Machine();
+        var secrets = Directory.CreateDirectory(machine["secrets"]).FullName;
+        await File.WriteAllTextAsync(Path.Combine(secrets, "acme.jwt"), Sqld.Tokens!.Make() + "\n", Cancellation);
+        var silo = await machine.StartStandaloneAsync("--Turso:AuthToken=of-nobody", $"--Turso:SecretsDirectory={secrets}");
+        var url = await Sqld.CreateAsync("acme", Cancellation);
+        Task<Answer> Create(string id, string? secret) => silo.Operator.PostAsync("/api/admin/organizations", JsonSerializer.Serialize(new { id, name = id, dbType = "turso", tursoUrl = url, tursoSecret = secret }));
+        Assert.Equal("acme.jwt", (await Create("acme", "acme.jwt")).Is(201).Json.GetProperty("tursoSecret").GetString());
+        (await Create("common", null)).Is(201);
+        (await Create("outside", "../acme.jwt")).Refuses(422, "validation_failed");
+        (await silo.Member("acme").AddContactAsync("Ada")).Is(201);
+        (await silo.Member("common").AddContactAsync("Ada")).Refuses(503, "database_unavailable");
+        Assert.DoesNotContain(Sqld.Tokens.Make(), silo.Process.Output + silo.Process.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Server_DownAndUpAgain_IsTold()
     {
         await using var machine = new Machine();

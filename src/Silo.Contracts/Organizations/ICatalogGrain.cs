@@ -29,6 +29,17 @@ public interface ICatalogGrain : IGrainWithIntegerKey
     [Alias("migrations")]
     Task<FleetReport> ReportMigrations(string? cursor, int limit, CancellationToken cancellationToken);
 
+    /// <summary>Writes down what an operator does; one that is there gets the status of its answer.</summary>
+    [Alias("record-action")]
+    Task RecordAction(OperatorAction action, CancellationToken cancellationToken);
+
+    /// <summary>A page of what operators did, newest first.</summary>
+    /// <param name="cursor">The <c>nextCursor</c> of the page before; null for the first.</param>
+    /// <param name="limit">1 to 500.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    [Alias("actions")]
+    Task<OperatorActionPage> ListActions(string? cursor, int limit, CancellationToken cancellationToken);
+
     /// <summary>Returns when the silo can reach its catalog; throws when it cannot.</summary>
     [Alias("check")]
     Task CheckHealth(CancellationToken cancellationToken);

@@ -30,6 +30,9 @@ public sealed record Organization
 
     /// <summary>When it was added; null for a row of the older system that does not say.</summary>
     [Id(8)] public DateTimeOffset? CreatedAt { get; init; }
+
+    /// <summary>The name of the secret that its Turso database is reached with; null for the token of all.</summary>
+    [Id(9)] public string? TursoSecret { get; init; }
 }
 
 /// <summary>Where an organization's rows live.</summary>
@@ -48,13 +51,15 @@ public enum OrganizationDbType
 /// <param name="DbType">Where its rows live.</param>
 /// <param name="TursoUrl">Required for <see cref="OrganizationDbType.Turso"/>, refused for SQLite.</param>
 /// <param name="Durability">What its writes wait for; null for the service's default.</param>
+/// <param name="TursoSecret">The name of the secret that its Turso database is reached with; null for the token of all.</param>
 [GenerateSerializer, Immutable, Alias("silo.NewOrganization")]
 public sealed record NewOrganization(
     [property: Id(0)] OrganizationId Id,
     [property: Id(1)] string Name,
     [property: Id(2)] OrganizationDbType DbType,
     [property: Id(3)] string? TursoUrl,
-    [property: Id(4)] Durability? Durability);
+    [property: Id(4)] Durability? Durability,
+    [property: Id(5)] string? TursoSecret = null);
 
 /// <summary>A page of the catalog, by id.</summary>
 /// <param name="Items">The rows.</param>

@@ -31,6 +31,7 @@ namespace Silo.Gateway.Answers;
 [JsonSerializable(typeof(MigrationBody))]
 [JsonSerializable(typeof(MigrationStatus))]
 [JsonSerializable(typeof(FleetReport))]
+[JsonSerializable(typeof(OperatorActionPage))]
 [JsonSerializable(typeof(LockPage))]
 [JsonSerializable(typeof(ImportStatus))]
 [JsonSerializable(typeof(AuditPage))]

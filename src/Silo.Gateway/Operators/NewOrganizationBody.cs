@@ -10,12 +10,14 @@ namespace Silo.Gateway.Operators;
 /// <param name="DbType">Where its rows live.</param>
 /// <param name="TursoUrl">Its libSQL address: required for Turso, refused for SQLite.</param>
 /// <param name="Durability">What its writes wait for unless a request says otherwise; the service's default if absent.</param>
+/// <param name="TursoSecret">The name of the secret that its Turso database is reached with (<c>Turso:SecretsDirectory</c>); the token of all if absent.</param>
 internal sealed record NewOrganizationBody(
     string? Id,
     string? Name,
     OrganizationDbType DbType = OrganizationDbType.Sqlite,
     string? TursoUrl = null,
-    Durability? Durability = null)
+    Durability? Durability = null,
+    string? TursoSecret = null)
 {
     private static readonly string[] TursoSchemes = ["libsql", "https", "wss", "http", "ws"];
 
@@ -33,7 +35,7 @@ internal sealed record NewOrganizationBody(
         }
         if (DbType == OrganizationDbType.Sqlite && TursoUrl is not null) errors["tursoUrl"] = ["A SQLite organization has none."];
         return errors.Count == 0
-            ? new NewOrganization(id, Name!, DbType, TursoUrl, Durability)
+            ? new NewOrganization(id, Name!, DbType, TursoUrl, Durability, TursoSecret)
             : throw new OrganizationException(OrganizationErrorCode.ValidationFailed, "The organization cannot be added as it is.") { Errors = errors };
     }
 

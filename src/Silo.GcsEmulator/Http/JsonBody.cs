@@ -49,11 +49,18 @@ internal static class JsonBody
     {
         using var body = new MemoryStream();
         var buffer = new byte[1024];
-        int read;
-        while ((read = await source.ReadAsync(buffer, cancellationToken)) > 0)
+        try
         {
-            if (body.Length + read > MaxBytes) throw new GcsRefusal(413, "uploadTooLarge", "EntityTooLarge", "The JSON body is too large.");
-            body.Write(buffer, 0, read);
+            int read;
+            while ((read = await source.ReadAsync(buffer, cancellationToken)) > 0)
+            {
+                if (body.Length + read > MaxBytes) throw new GcsRefusal(413, "uploadTooLarge", "EntityTooLarge", "The JSON body is too large.");
+                body.Write(buffer, 0, read);
+            }
+        }
+        catch (Exception malformed) when (malformed is (IOException and not BadHttpRequestException) or InvalidDataException)
+        {
+            throw GcsRefusal.Invalid($"The JSON body cannot be read: {malformed.Message}");
         }
         return body.ToArray();
     }

@@ -31,7 +31,7 @@ internal static class ResourceJson
     }
 
     /// <summary>What this server is called by this client: links and upload sessions begin with it.</summary>
-    public static string Origin(HttpContext context) => $"{context.Request.Scheme}://{context.Request.Host}";
+    public static string Origin(HttpContext context) => $"{context.Request.Scheme}://{context.Request.Host.Value}";
 
     public static void WriteObject(Utf8JsonWriter json, string bucket, StoredObject item, string origin)
     {

@@ -95,7 +95,7 @@ internal sealed class ContentWriter : IDisposable
         {
             return await source.ReadAsync(buffer, cancellationToken);
         }
-        catch (IOException ended)
+        catch (Exception ended) when (ended is IOException or InvalidDataException)
         {
             throw GcsRefusal.Invalid($"The content ended early: {ended.Message}");
         }

@@ -14,6 +14,7 @@ internal sealed record UploadBody(UploadTarget Target, Stream Media)
 {
     private const int SmallBufferBytes = 4 * 1024;
     private const int LargeBufferBytes = 64 * 1024;
+    private const int MaxBoundary = 70; // RFC 2046, section 5.1.1
 
     public static async Task<UploadBody> OpenAsync(HttpContext context, GcsRoute route)
     {
@@ -55,11 +56,20 @@ internal sealed record UploadBody(UploadTarget Target, Stream Media)
     private static MultipartReader Parts(HttpRequest request)
     {
         if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var type) || !type.Type.Equals("multipart", StringComparison.OrdinalIgnoreCase)
-            || HeaderUtilities.RemoveQuotes(type.Boundary) is not { Length: > 0 } boundary)
+            || HeaderUtilities.RemoveQuotes(type.Boundary) is not { Length: > 0 and <= MaxBoundary } boundary)
             throw GcsRefusal.Invalid("A multipart upload needs Content-Type: multipart/related; boundary=...");
         return new MultipartReader(boundary.Value!, request.Body, request.ContentLength < LargeBufferBytes ? SmallBufferBytes : LargeBufferBytes);
     }
 
-    private static async Task<MultipartSection> PartAsync(MultipartReader parts, CancellationToken cancellationToken) =>
-        await parts.ReadNextSectionAsync(cancellationToken) ?? throw GcsRefusal.Invalid("A multipart upload has two parts: metadata and media.");
+    private static async Task<MultipartSection> PartAsync(MultipartReader parts, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await parts.ReadNextSectionAsync(cancellationToken) ?? throw GcsRefusal.Invalid("A multipart upload has two parts: metadata and media.");
+        }
+        catch (Exception malformed) when (malformed is IOException or InvalidDataException)
+        {
+            throw GcsRefusal.Invalid($"The multipart upload cannot be read: {malformed.Message}");
+        }
+    }
 }

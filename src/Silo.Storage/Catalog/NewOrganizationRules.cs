@@ -1,5 +1,6 @@
 using Silo.Contracts;
 using Silo.Contracts.Organizations;
+using Silo.Storage.Turso;
 
 namespace Silo.Storage.Catalog;
 
@@ -19,6 +20,7 @@ internal static class NewOrganizationRules
         var errors = new Dictionary<string, string[]>(StringComparer.Ordinal);
         if (NameError(organization.Name) is { } name) errors["name"] = [name];
         if (TursoUrlError(organization.DbType, organization.TursoUrl) is { } url) errors["tursoUrl"] = [url];
+        if (TursoSecretError(organization.DbType, organization.TursoSecret) is { } secret) errors["tursoSecret"] = [secret];
         if (!Enum.IsDefined(organization.DbType)) errors["dbType"] = ["Either turso or sqlite."];
         if (organization.Durability is { } durability && !Enum.IsDefined(durability)) errors["durability"] = ["Either local or replicated."];
         if (errors.Count > 0)
@@ -42,6 +44,13 @@ internal static class NewOrganizationRules
             return "An address that begins with libsql://, https:// or http://.";
         // Operators see this address; a token belongs into the silo's settings.
         return address.UserInfo.Length > 0 || address.Query.Length > 0 ? "Without user, password or token: Turso:AuthToken is the place for those." : null;
+    }
+
+    private static string? TursoSecretError(OrganizationDbType dbType, string? secret)
+    {
+        if (secret is null) return null;
+        if (dbType != OrganizationDbType.Turso) return "Only an organization on Turso has one.";
+        return TursoSecrets.IsName(secret) ? null : "The name of a file in Turso:SecretsDirectory: 1 to 128 letters, digits, '.', '_' and '-'.";
     }
 
     private static bool HasLoneSurrogate(string text)

@@ -104,6 +104,7 @@ public sealed partial class OrganizationCatalog : IDisposable
             Name = organization.Name,
             DbType = organization.DbType,
             TursoUrl = organization.TursoUrl,
+            TursoSecret = organization.TursoSecret,
             GcsBucketName = isReplicated ? _bucketName : null,
             GcsReplicaPath = isReplicated ? replicaPath : null,
             Durability = organization.Durability ?? _durability,
@@ -173,13 +174,14 @@ public sealed partial class OrganizationCatalog : IDisposable
 
         // The older system may have deleted its row of this id and left ours.
         command.CommandText = """
-            INSERT INTO organization_settings (organization_id, turso_url, durability, created_at) VALUES (@id, @url, @durability, @created)
+            INSERT INTO organization_settings (organization_id, turso_url, turso_secret, durability, created_at) VALUES (@id, @url, @secret, @durability, @created)
             ON CONFLICT (organization_id) DO UPDATE SET
-                turso_url = excluded.turso_url, durability = excluded.durability, created_at = excluded.created_at
+                turso_url = excluded.turso_url, turso_secret = excluded.turso_secret, durability = excluded.durability, created_at = excluded.created_at
             """;
         command.Parameters.Clear();
         command.Add("@id", added.Id.Value);
         command.Add("@url", added.TursoUrl);
+        command.Add("@secret", added.TursoSecret);
         command.Add("@durability", OrganizationRow.Column(added.Durability));
         command.Add("@created", OrganizationRow.Column(added.CreatedAt!.Value));
         await command.ExecuteNonQueryAsync(cancellationToken);

@@ -11,7 +11,7 @@ internal static class OrganizationRow
     /// <summary>Selects what <see cref="Read"/> reads; the table is <c>o</c>.</summary>
     public const string Select = """
         SELECT o.id, o.name, COALESCE(o.db_type, 'turso'), s.turso_url, o.gcs_bucket_name, o.gcs_replica_path,
-               o.is_db_provisioning, s.durability, s.created_at
+               o.is_db_provisioning, s.durability, s.created_at, s.turso_secret
         FROM organizations o LEFT JOIN organization_settings s ON s.organization_id = o.id
         """;
 
@@ -30,6 +30,7 @@ internal static class OrganizationRow
             IsDbProvisioning = !reader.IsDBNull(6) && Convert.ToInt64(reader.GetValue(6), CultureInfo.InvariantCulture) != 0,
             Durability = Text(reader, 7) is { } durability ? durability == Column(Durability.Replicated) ? Durability.Replicated : Durability.Local : byDefault,
             CreatedAt = Time(Text(reader, 8)),
+            TursoSecret = Text(reader, 9),
         }
         : null;
 

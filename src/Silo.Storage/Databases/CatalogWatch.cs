@@ -59,7 +59,7 @@ internal sealed class CatalogWatch(Organization opened, OrganizationCatalog cata
     {
         var began = time.GetTimestamp();
         var row = await catalog.FindAsync(opened.Id, cancellationToken);
-        if (row is null || row.DbType != opened.DbType || row.TursoUrl != opened.TursoUrl)
+        if (row is null || row.DbType != opened.DbType || row.TursoUrl != opened.TursoUrl || row.TursoSecret != opened.TursoSecret)
         {
             _moved.TrySetResult();
             throw MovedAway();

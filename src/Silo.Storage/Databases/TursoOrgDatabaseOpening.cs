@@ -30,7 +30,7 @@ public sealed class TursoOrgDatabaseOpening(
         var logger = loggers.CreateLogger("Silo.Storage.Database");
         try
         {
-            var remote = client.Open(organization.Id, TursoAddress.Parse(organization.TursoUrl));
+            var remote = client.Open(organization.Id, TursoAddress.Parse(organization.TursoUrl), organization.TursoSecret);
             var database = new TursoOrgDatabase(
                 remote, new CatalogWatch(organization, catalog, time), new TursoImportLock(organization.Id, owner with { DataDirectoryId = directory.Identity }, bucket, deaths, time, loggers),
                 options.Value, time, logger, metrics);

@@ -10,6 +10,10 @@ public sealed class LitestreamOptions
     /// <summary>The binary; null to look in PATH and then beside the program (<see cref="LitestreamBinary"/>).</summary>
     public string? Path { get; set; }
 
+    /// <summary>The SHA-256 that the binary must have, in hexadecimal digits; null to know only the copy of the build.</summary>
+    [RegularExpression("^[0-9A-Fa-f]{64}$", ErrorMessage = "Litestream:Sha256 must be 64 hexadecimal digits.")]
+    public string? Sha256 { get; set; }
+
     /// <summary>The template of its configuration; a relative path is taken from the program's folder.</summary>
     [Required]
     public string ConfigurationTemplate { get; set; } = "config/litestream-single-db.yml";

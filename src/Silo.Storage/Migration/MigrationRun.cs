@@ -309,7 +309,7 @@ public sealed partial class MigrationRun : IAsyncDisposable
         return limit;
     }
 
-    private TursoDatabase OpenSource() => _tools.Turso.Open(Id, TursoAddress.Parse(_organization.TursoUrl));
+    private TursoDatabase OpenSource() => _tools.Turso.Open(Id, TursoAddress.Parse(_organization.TursoUrl), _organization.TursoSecret);
 
     private void Progress(MigrationProgress progress)
     {

@@ -7,6 +7,9 @@ internal sealed partial class TursoSecrets(TursoOptions options)
 {
     private const int MaxTokenBytes = 8192;
 
+    /// <summary>Whether a text can be the name of a secret.</summary>
+    public static bool IsName(string secret) => Name().IsMatch(secret);
+
     /// <summary>The token as it is now; null when none is configured.</summary>
     /// <param name="secret">The name of the organization's secret; null for the token of all.</param>
     /// <param name="cancellationToken">Gives up.</param>
@@ -18,7 +21,7 @@ internal sealed partial class TursoSecrets(TursoOptions options)
             if (options.AuthToken is not { Length: > 0 } common) return null;
             return Token().IsMatch(common) ? common : throw new TursoException(TursoFailure.Unauthorized, "Turso:AuthToken has characters that no token has.");
         }
-        if (!Name().IsMatch(secret)) throw Unreadable("a Turso secret", "its reference is no name of a file (1 to 128 letters, digits, '.', '_' and '-')");
+        if (!IsName(secret)) throw Unreadable("a Turso secret", "its reference is no name of a file (1 to 128 letters, digits, '.', '_' and '-')");
         if (string.IsNullOrEmpty(options.SecretsDirectory)) throw Unreadable(secret, "Turso:SecretsDirectory is not set");
         try
         {

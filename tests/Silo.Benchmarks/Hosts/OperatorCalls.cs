@@ -27,6 +27,31 @@ internal sealed class OperatorCalls : IDisposable
     public async Task CreateOrganizationAsync(string id, CancellationToken cancellationToken, string durability = "local") =>
         Check(await SendAsync(HttpMethod.Post, "/api/admin/organizations", _tokens.Admin, new { id, name = id, dbType = "sqlite", durability }, cancellationToken));
 
+    /// <summary>Adds an organization on Turso to the catalog.</summary>
+    public async Task CreateOnTursoAsync(string id, Uri url, CancellationToken cancellationToken) =>
+        Check(await SendAsync(HttpMethod.Post, "/api/admin/organizations", _tokens.Admin, new { id, name = id, dbType = "turso", tursoUrl = url }, cancellationToken));
+
+    /// <summary>Moves an organization from Turso to SQLite.</summary>
+    /// <returns>What the server reports of it.</returns>
+    public async Task<JsonElement> MigrateAsync(string id, CancellationToken cancellationToken)
+    {
+        var path = $"/api/admin/organizations/{id}/migrate";
+        using (var begun = await SendAsync(HttpMethod.Post, path, _tokens.Admin, new { }, cancellationToken)) Check(begun);
+        JsonElement status = default;
+        await WaitAsync(
+            $"the migration of {id}",
+            async () =>
+            {
+                using var answer = await SendAsync(HttpMethod.Get, path, _tokens.Admin, null, cancellationToken);
+                status = await Check(answer).Content.ReadFromJsonAsync<JsonElement>(cancellationToken);
+                return !status.GetProperty("isRunning").GetBoolean();
+            },
+            cancellationToken);
+        return status.GetProperty("step").GetString() == "completed"
+            ? status.GetProperty("report")
+            : throw new BenchmarkException($"{id} was not migrated: {status.GetProperty("problem").GetString()}");
+    }
+
     /// <summary>An active database's status; null when it is not active.</summary>
     public async Task<JsonElement?> StatusAsync(string id, CancellationToken cancellationToken)
     {

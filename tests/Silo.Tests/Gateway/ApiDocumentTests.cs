@@ -13,7 +13,7 @@ public sealed partial class ApiDocumentTests(StandInCluster cluster) : IAsyncLif
         "get /api/contacts", "post /api/contacts", "get /api/contacts/{id}", "put /api/contacts/{id}", "delete /api/contacts/{id}",
         "get /api/contacts/count",
         "get /api/admin/organizations", "post /api/admin/organizations", "get /api/admin/organizations/{id}",
-        "get /api/admin/organizations/{id}/export", "get /api/admin/organizations/{id}/restore", "post /api/admin/organizations/{id}/restore", "get /api/admin/organizations/{id}/migrate", "post /api/admin/organizations/{id}/migrate", "get /api/admin/migrations", "get /api/admin/locks", "delete /api/admin/locks/{id}",
+        "get /api/admin/organizations/{id}/export", "get /api/admin/organizations/{id}/restore", "post /api/admin/organizations/{id}/restore", "get /api/admin/organizations/{id}/migrate", "post /api/admin/organizations/{id}/migrate", "get /api/admin/migrations", "get /api/admin/audit", "get /api/admin/locks", "delete /api/admin/locks/{id}",
         "get /api/admin/databases", "get /api/admin/databases/{id}",
         "post /api/admin/databases/{id}/warm", "post /api/admin/databases/{id}/deactivate",
         "post /api/contacts/bulk-import", "get /api/imports/{id}", "get /api/imports/{id}/events", "get /api/audit",

@@ -34,7 +34,7 @@ public sealed class OperatorEndpointsTests(StandInCluster cluster) : IAsyncLifet
         {
             var json = await response.Json();
             Assert.Equal(
-                ["id", "name", "dbType", "tursoUrl", "gcsBucketName", "gcsReplicaPath", "isDbProvisioning", "durability", "createdAt"],
+                ["id", "name", "dbType", "tursoUrl", "gcsBucketName", "gcsReplicaPath", "isDbProvisioning", "durability", "createdAt", "tursoSecret"],
                 json.EnumerateObject().Select(property => property.Name));
             Assert.Equal("sqlite", json.GetProperty("dbType").GetString());
             Assert.Equal(JsonValueKind.Null, json.GetProperty("tursoUrl").ValueKind);

@@ -33,6 +33,9 @@ public sealed class StandIns
     /// <summary>What was asked for of migrations.</summary>
     public ConcurrentDictionary<string, ConcurrentQueue<MigrationRequest>> MigrationRequests { get; } = new();
 
+    /// <summary>What operators did.</summary>
+    public ConcurrentDictionary<string, OperatorAction> Actions { get; } = new();
+
     /// <summary>The names that were asked for for copies.</summary>
     public ConcurrentDictionary<string, string> Names { get; } = new();
 
@@ -265,6 +268,15 @@ public sealed class StandInCatalogGrain(StandIns standIns) : Grain, ICatalogGrai
             ? row
             : throw new OrganizationException(OrganizationErrorCode.OrganizationExists, "There is an organization of this id.");
     }
+
+    public async Task RecordAction(OperatorAction action, CancellationToken cancellationToken)
+    {
+        await standIns.Meet("audit");
+        standIns.Actions[action.Id] = action;
+    }
+
+    public Task<OperatorActionPage> ListActions(string? cursor, int limit, CancellationToken cancellationToken) =>
+        Task.FromResult(new OperatorActionPage([.. standIns.Actions.Values.OrderByDescending(action => action.Id, StringComparer.Ordinal).Take(limit)], null));
 
     public async Task<FleetReport> ReportMigrations(string? cursor, int limit, CancellationToken cancellationToken)
     {

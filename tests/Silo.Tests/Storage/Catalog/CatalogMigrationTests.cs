@@ -9,7 +9,10 @@ public sealed class CatalogMigrationTests : IDisposable
     private const string JournalSql = "SELECT ScriptName FROM silo_schema_versions ORDER BY ScriptName";
 
     private static readonly string[] AllScripts =
-        ["0001_create_organizations.sql", "0030_add_gcs_sqlite_columns.sql", "0031_create_organization_settings.sql", "0032_create_organization_migrations.sql"];
+    [
+        "0001_create_organizations.sql", "0030_add_gcs_sqlite_columns.sql", "0031_create_organization_settings.sql", "0032_create_organization_migrations.sql",
+        "0033_add_turso_secret.sql", "0035_create_operator_actions.sql",
+    ];
 
     private readonly CatalogFixture _fixture = new();
 

@@ -62,7 +62,7 @@ public sealed class DatabaseBench : IAsyncDisposable
         var options = new GcsEmulatorOptions { Port = 0, DataDirectory = folder["bucket"] };
         options.Buckets.Add("bucket");
         var emulator = await GcsEmulatorServer.StartAsync(options, Token);
-        return new DatabaseBench(emulator, folder, await LitestreamBinary.LocateAsync(null, Token), settings ?? []);
+        return new DatabaseBench(emulator, folder, await LitestreamBinary.LocateAsync(null, null, Token), settings ?? []);
     }
 
     /// <summary>

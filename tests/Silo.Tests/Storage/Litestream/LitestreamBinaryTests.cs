@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Time.Testing;
 using Silo.Storage.Litestream;
 
@@ -15,9 +16,22 @@ public sealed class LitestreamBinaryTests : IDisposable
     [Fact]
     public async Task Locate_BuildsCopy_IsRequiredVersion()
     {
-        var binary = await LitestreamBinary.LocateAsync(null, searchPath: "", AppContext.BaseDirectory, TimeProvider.System, TestContext.Current.CancellationToken);
+        var binary = await LitestreamBinary.LocateAsync(null, null, searchPath: "", AppContext.BaseDirectory, TimeProvider.System, TestContext.Current.CancellationToken);
 
         Assert.Equal(Path.Combine(AppContext.BaseDirectory, "litestream", "litestream"), binary.Path);
+        Assert.Equal(LitestreamBinary.BuildSha256, binary.Sha256);
+    }
+
+    [Fact]
+    public async Task Locate_AnotherProgram_IsRefusedBeforeItRuns()
+    {
+        var built = Script("base/litestream/litestream", $"touch {In("has-run")}; {PrintsRequired}");
+        Assert.Contains("another program", (await Assert.ThrowsAsync<LitestreamNotFoundException>(() => LocateAsync(null, null))).Message, StringComparison.Ordinal);
+        var onPath = Script("path/litestream", PrintsRequired);
+        var refusal = await Assert.ThrowsAsync<LitestreamNotFoundException>(() => LocateAsync(null, In("path"), sha256: Hash(built)));
+        Assert.Contains($"'{onPath}' has the SHA-256 {Hash(onPath)}, and must have {Hash(built)} (Litestream:Sha256)", refusal.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(In("has-run")));
+        Assert.Equal(onPath, (await LocateAsync(null, In("path"), sha256: Hash(onPath).ToUpperInvariant())).Path);
     }
 
     [Fact]
@@ -79,7 +93,7 @@ public sealed class LitestreamBinaryTests : IDisposable
     {
         var built = Script("base/litestream/litestream", PrintsRequired);
 
-        Assert.Equal(built, (await LocateAsync(null, searchPath)).Path);
+        Assert.Equal(built, (await LocateAsync(null, searchPath, sha256: Hash(built))).Path);
     }
 
     [Fact]
@@ -154,8 +168,10 @@ public sealed class LitestreamBinaryTests : IDisposable
 
     private string In(string name) => Path.Combine(_folder, name);
 
-    private Task<LitestreamBinary> LocateAsync(string? configured, string? searchPath, CancellationToken? cancellationToken = null) =>
-        LitestreamBinary.LocateAsync(configured, searchPath, In("base"), _time, cancellationToken ?? TestContext.Current.CancellationToken);
+    private static string Hash(string path) => Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(path)));
+
+    private Task<LitestreamBinary> LocateAsync(string? configured, string? searchPath, CancellationToken? cancellationToken = null, string? sha256 = null) =>
+        LitestreamBinary.LocateAsync(configured, sha256, searchPath, In("base"), _time, cancellationToken ?? TestContext.Current.CancellationToken);
 
     // Another process writes the file: one that this process has open for writing, if only in a child just being forked
     // by a test beside this one, cannot be started ("text file busy").

@@ -1,0 +1,56 @@
+using System.Net;
+using Silo.Contracts;
+using Silo.Contracts.Organizations;
+
+namespace Silo.Tests.Gateway;
+
+[Collection(GatewayCollection.Name)]
+public sealed class OperatorAuditTests(StandInCluster cluster) : IAsyncLifetime
+{
+    private readonly string _id = "aud-" + Guid.NewGuid().ToString("N");
+    private TestGateway _gateway = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        cluster.StandIns.Actions.Clear();
+        cluster.StandIns.Failures.Clear();
+        cluster.StandIns.Organizations[_id] = new Organization { Id = OrganizationId.Parse(_id), Name = _id, DbType = OrganizationDbType.Sqlite };
+        _gateway = await TestGateway.Start(cluster.Client);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        cluster.StandIns.Failures.Clear();
+        await _gateway.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Actions_AreWrittenDownWithTheirAnswer_AndLooksAreNot()
+    {
+        using var warmed = await _gateway.Send(HttpMethod.Post, $"/api/admin/databases/{_id}/warm", _gateway.Tokens.Admin());
+        using var refused = await _gateway.Send(HttpMethod.Delete, $"/api/admin/locks/{_id}", _gateway.Tokens.Admin());
+        using var looked = await _gateway.Get("/api/admin/databases", _gateway.Tokens.Admin());
+        using var member = await _gateway.Send(HttpMethod.Post, $"/api/admin/databases/{_id}/warm", _gateway.Tokens.Member(_id));
+        var rows = await Eventually.GetAsync(
+            async () => (await (await _gateway.Get("/api/admin/audit", _gateway.Tokens.Admin())).Json()).GetProperty("items").EnumerateArray().ToList() is var items
+                && items.All(item => item.GetProperty("status").ValueKind == System.Text.Json.JsonValueKind.Number) ? items : null,
+            "the answers are written down");
+        Assert.Equal(
+            [($"DELETE /api/admin/locks/{_id}", 404), ($"POST /api/admin/databases/{_id}/warm", 202)],
+            rows.Select(row => (row.GetProperty("action").GetString()!, row.GetProperty("status").GetInt32())));
+        Assert.All(rows, row => Assert.Equal((_id, "127.0.0.1"), (row.GetProperty("organization").GetString(), row.GetProperty("source").GetString()!.Replace("::ffff:", "", StringComparison.Ordinal))));
+        Assert.All(rows, row => Assert.NotEmpty(row.GetProperty("operator").GetString()!));
+    }
+
+    [Fact]
+    public async Task Action_ThatCannotBeWrittenDown_IsNotDone()
+    {
+        cluster.StandIns.Failures["audit"] = new OrganizationException(OrganizationErrorCode.ClusterUnavailable, "The catalog is away.") { RetryAfter = TimeSpan.FromSeconds(1) };
+        var name = "new-" + Guid.NewGuid().ToString("N");
+        using var refused = await _gateway.Send(HttpMethod.Post, "/api/admin/organizations", _gateway.Tokens.Admin(), $$"""{"id":"{{name}}","name":"New"}""");
+        await refused.Problem(503, "cluster_unavailable");
+        Assert.False(cluster.StandIns.Organizations.ContainsKey(name));
+        using var looked = await _gateway.Get("/api/admin/organizations", _gateway.Tokens.Admin());
+        Assert.Equal(HttpStatusCode.OK, looked.StatusCode);
+    }
+}
