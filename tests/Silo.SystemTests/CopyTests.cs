@@ -20,12 +20,12 @@ public sealed class CopyTests
         await silo.Operator.UntilInactiveAsync("acme");
         var (objects, head) = (await ContentsAsync(silo, "litestream-replicas/acme/"), (await silo.Bucket.HeadAsync("acme"))!.Value.GetRawText());
 
-        var look = await RunAsync(silo, 0, "restore", "--org", "acme", "--at", good, "--as", "acme-copy", "--dry-run");
+        var look = await silo.CommandAsync(0, "restore", "--org", "acme", "--at", good, "--as", "acme-copy", "--dry-run");
         Assert.Contains("2 contacts", look, StringComparison.Ordinal);
         (await silo.Operator.GetAsync("/api/admin/organizations/acme-copy")).Refuses(404, "organization_not_found");
         (await silo.Member("acme-copy").GetAsync("/api/contacts")).Refuses(404, "organization_not_found");
 
-        var done = await RunAsync(silo, 0, "restore", "--org", "acme", "--at", good, "--as", "acme-copy", "--name", "Copy of Acme");
+        var done = await silo.CommandAsync(0, "restore", "--org", "acme", "--at", good, "--as", "acme-copy", "--name", "Copy of Acme");
         Assert.Contains("acme-copy is made of it", done, StringComparison.Ordinal);
         Assert.Null(await silo.Operator.DatabaseAsync("acme"));
         Assert.Equal(objects, await ContentsAsync(silo, "litestream-replicas/acme/"));
@@ -40,9 +40,9 @@ public sealed class CopyTests
         (await acme.AddContactAsync("only there", "replicated")).Is(201);
 
         // In the same words it is what it is; in others it is refused.
-        Assert.Contains("the same request has made it before", await RunAsync(silo, 0, "restore", "--org", "acme", "--at", good, "--as", "acme-copy"), StringComparison.Ordinal);
-        Assert.Contains("(organization_exists)", await RunAsync(silo, 1, "restore", "--org", "acme", "--at", Now(), "--as", "acme-copy"), StringComparison.Ordinal);
-        Assert.Contains("its oldest is of", await RunAsync(silo, 1, "restore", "--org", "acme", "--at", "2001-01-01T00:00:00Z", "--as", "other"), StringComparison.Ordinal);
+        Assert.Contains("the same request has made it before", await silo.CommandAsync(0, "restore", "--org", "acme", "--at", good, "--as", "acme-copy"), StringComparison.Ordinal);
+        Assert.Contains("(organization_exists)", await silo.CommandAsync(1, "restore", "--org", "acme", "--at", Now(), "--as", "acme-copy"), StringComparison.Ordinal);
+        Assert.Contains("its oldest is of", await silo.CommandAsync(1, "restore", "--org", "acme", "--at", "2001-01-01T00:00:00Z", "--as", "other"), StringComparison.Ordinal);
         Assert.Equal(["only here", "Grace", "Ada"], await copy.NamesAsync());
 
         // It can be gone back in, exported, lost with its machine and copied again like any other.
@@ -50,7 +50,7 @@ public sealed class CopyTests
         await silo.KillAsync();
         silo = await machine.StartStandaloneAsync();
         Assert.Equal(["only here", "Grace", "Ada"], await silo.Member("acme-copy").NamesAsync());
-        await RunAsync(silo, 0, "restore", "--org", "acme-copy", "--at", Now(), "--as", "third");
+        await silo.CommandAsync(0, "restore", "--org", "acme-copy", "--at", Now(), "--as", "third");
         Assert.Equal(["only here", "Grace", "Ada"], await silo.Member("third").NamesAsync());
         Assert.Equal(0, await silo.TerminateAsync());
         silo = await machine.StartStandaloneAsync();
@@ -82,7 +82,7 @@ public sealed class CopyTests
         var found = await silo.Member("acme-copy").GetAsync("/api/contacts/count");
         if (found.Status != 404) Assert.Equal(2, found.Is(200).Json.GetProperty("count").GetInt32());
         Assert.Equal(["Grace", "Ada"], await silo.Member("acme").NamesAsync());
-        await RunAsync(silo, 0, "restore", "--org", "acme", "--at", good, "--as", "acme-copy");
+        await silo.CommandAsync(0, "restore", "--org", "acme", "--at", good, "--as", "acme-copy");
         Assert.Equal(["Grace", "Ada"], await silo.Member("acme-copy").NamesAsync());
         Assert.Equal(0, await silo.TerminateAsync());
     }
@@ -95,7 +95,7 @@ public sealed class CopyTests
         var objects = new BucketObjects(new Uri(silo.Ready.BucketUrl!), "silo");
         await silo.Operator.CreateOrganizationAsync("acme");
         (await silo.Member("acme").AddContactAsync("Ada", "replicated")).Is(201);
-        await RunAsync(silo, 0, "restore", "--org", "acme", "--at", Now(), "--as", "kept");
+        await silo.CommandAsync(0, "restore", "--org", "acme", "--at", Now(), "--as", "kept");
         const string Left = "litestream-replicas/_copies/never/0123456789abcdef0123456789abcdef/generations/0123456789abcdef/snapshots/00000000.snapshot.lz4";
         await objects.WriteAsync(Left, [1]);
         await Eventually.GetAsync(async () => (await objects.NamesAsync("litestream-replicas/_copies/never/")).Count == 0 ? "gone" : null, "it is deleted");
@@ -118,17 +118,7 @@ public sealed class CopyTests
 
     private static async Task<IEnumerable<string>> ExportAsync(Machine machine, StandaloneHost silo, string organization)
     {
-        await RunAsync(silo, 0, "export", organization, "--out", machine["export.db"]);
+        await silo.CommandAsync(0, "export", organization, "--out", machine["export.db"]);
         return Bucket.Read(machine["export.db"]).Select(contact => contact.Name);
-    }
-
-    private static async Task<string> RunAsync(StandaloneHost silo, int code, params string[] arguments)
-    {
-        var program = HostProcess.Start([HostProcess.Program("silo"), .. arguments], readyFile: null, ("SILO_URL", silo.Ready.Url!), ("SILO_TOKEN", Service.Tokens.Admin()));
-        await using (program)
-        {
-            Assert.True(await program.ExitAsync() == code, program.Output + program.Errors);
-            return program.Output + program.Errors;
-        }
     }
 }

@@ -25,14 +25,14 @@ public sealed class ExportTests
         (await silo.Operator.PostAsync("/api/admin/databases/acme/deactivate")).Is(202);
         await silo.Operator.UntilInactiveAsync("acme");
 
-        Assert.Contains(machine["acme.db"], await RunAsync(silo, 0, "export", "acme", "--out", machine["acme.db"]), StringComparison.Ordinal);
+        Assert.Contains(machine["acme.db"], await silo.CommandAsync(0, "export", "acme", "--out", machine["acme.db"]), StringComparison.Ordinal);
         Assert.Equal(["Barbara", "Grace", "Ada"], Bucket.Read(machine["acme.db"]).Select(contact => contact.Name));
         Assert.NotNull(await silo.Operator.DatabaseAsync("acme"));
-        Assert.Contains("--force", await RunAsync(silo, 2, "export", "acme", "--out", machine["acme.db"]), StringComparison.Ordinal);
+        Assert.Contains("--force", await silo.CommandAsync(2, "export", "acme", "--out", machine["acme.db"]), StringComparison.Ordinal);
 
         // While members write, each of several at once is all of the writes up to some moment.
         var ledger = new Ledger("acme");
-        var exporting = Enumerable.Range(0, 4).Select(i => RunAsync(silo, 0, "export", "acme", "--out", machine[$"beside-{i}.db"])).ToList();
+        var exporting = Enumerable.Range(0, 4).Select(i => silo.CommandAsync(0, "export", "acme", "--out", machine[$"beside-{i}.db"])).ToList();
         while (!exporting.TrueForAll(export => export.IsCompleted)) (await ledger.WriteAsync(acme)).Is(201);
         await Task.WhenAll(exporting);
         var all = await acme.NamesAsync();
@@ -147,12 +147,12 @@ public sealed class ExportTests
         await silo.Operator.UntilDatabaseAsync("acme", database => database.GetProperty("replicationLagSeconds").GetDouble() == 0, "all is in the bucket");
 
         disk.Fill(leaveBytes: 4 * 1024 * 1024);
-        Assert.Contains("no room for an export", await RunAsync(silo, 1, "export", "acme", "--out", machine["acme.db"]), StringComparison.Ordinal);
+        Assert.Contains("no room for an export", await silo.CommandAsync(1, "export", "acme", "--out", machine["acme.db"]), StringComparison.Ordinal);
         Assert.False(File.Exists(machine["acme.db"]));
         (await acme.AddContactAsync("on", "replicated")).Is(201);
 
         disk.Empty();
-        await RunAsync(silo, 0, "export", "acme", "--out", machine["acme.db"]);
+        await silo.CommandAsync(0, "export", "acme", "--out", machine["acme.db"]);
         Assert.Equal(51, Bucket.Read(machine["acme.db"]).Count);
         Assert.Equal(0, await silo.TerminateAsync());
     }
@@ -194,14 +194,4 @@ public sealed class ExportTests
     }
 
     private static IReadOnlyList<string> Temporary(string databases) => [.. Directory.EnumerateFiles(Path.Combine(databases, "_temporary"), "*", SearchOption.AllDirectories)];
-
-    private static async Task<string> RunAsync(StandaloneHost silo, int code, params string[] arguments)
-    {
-        var program = HostProcess.Start([HostProcess.Program("silo"), .. arguments], readyFile: null, ("SILO_URL", silo.Ready.Url!), ("SILO_TOKEN", Service.Tokens.Admin()));
-        await using (program)
-        {
-            Assert.True(await program.ExitAsync() == code, program.Output + program.Errors);
-            return program.Output + program.Errors;
-        }
-    }
 }

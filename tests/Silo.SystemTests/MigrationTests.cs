@@ -1,8 +1,5 @@
 using System.Globalization;
-using System.Net.Http.Headers;
-using System.Text;
 using System.Text.Json;
-using Silo.LibSql;
 
 namespace Silo.SystemTests;
 
@@ -11,18 +8,13 @@ public sealed class MigrationTests : IAsyncLifetime
 {
     private const int Rows = 2_000;
 
-    private Sqld? _sqld;
+    private TursoServer _turso = null!;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    private Sqld Sqld => _sqld!;
+    public async ValueTask InitializeAsync() => _turso = await TursoServer.StartAsync();
 
-    public async ValueTask InitializeAsync() => _sqld = await Sqld.StartAsync(authenticated: true, Cancellation);
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_sqld is not null) await _sqld.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => _turso.DisposeAsync();
 
     [Fact]
     public async Task Organization_InUse_MovesWithoutLosingAWriteAndGoesBack()
@@ -51,12 +43,12 @@ public sealed class MigrationTests : IAsyncLifetime
                     refused++;
                 }
             }, Cancellation);
-        var looked = await RunAsync(silo, 0, "migrate", "--org", "acme", "--inspect", "--json");
+        var looked = await silo.CommandAsync(0, "migrate", "--org", "acme", "--inspect", "--json");
         Assert.InRange(JsonDocument.Parse(looked).RootElement.GetProperty("items")[0].GetProperty("status").GetProperty("report").GetProperty("tables").GetArrayLength(), 2, 3);
-        var dry = JsonDocument.Parse(await RunAsync(silo, 0, "migrate", "--org", "acme", "--dry-run", "--json")).RootElement.GetProperty("items")[0].GetProperty("status");
+        var dry = JsonDocument.Parse(await silo.CommandAsync(0, "migrate", "--org", "acme", "--dry-run", "--json")).RootElement.GetProperty("items")[0].GetProperty("status");
         Assert.NotEqual(JsonValueKind.Null, dry.GetProperty("verifiedAt").ValueKind);
         Assert.Equal("turso", await ArchitectureAsync(silo, "acme"));
-        var moved = JsonDocument.Parse(await RunAsync(silo, 0, "migrate", "--org", "acme", "--yes", "--json")).RootElement.GetProperty("items")[0].GetProperty("status");
+        var moved = JsonDocument.Parse(await silo.CommandAsync(0, "migrate", "--org", "acme", "--yes", "--json")).RootElement.GetProperty("items")[0].GetProperty("status");
         var before = written.Count;
         await Eventually.IsAsync(() => written.Count > before + 5, "writes go on in SQLite");
         await enough.CancelAsync();
@@ -69,10 +61,10 @@ public sealed class MigrationTests : IAsyncLifetime
         var names = await acme.NamesAsync();
         Assert.Equal(Rows + written.Count, names.Count);
         Assert.Equal(written.AsEnumerable().Reverse(), names.Take(written.Count));
-        var onServer = int.Parse((await SqlAsync("acme", "SELECT count(*) FROM contacts"))[0][0]!, CultureInfo.InvariantCulture);
+        var onServer = int.Parse((await _turso.SqlAsync("acme", "SELECT count(*) FROM contacts"))[0][0]!, CultureInfo.InvariantCulture);
         Assert.InRange(onServer, Rows + 1, names.Count - 1);
-        Assert.Contains("in SQLite already", await RunAsync(silo, 1, "migrate", "--org", "acme", "--dry-run"), StringComparison.Ordinal);
-        Assert.Contains("acme", await RunAsync(silo, 0, "orgs", "report"), StringComparison.Ordinal);
+        Assert.Contains("in SQLite already", await silo.CommandAsync(1, "migrate", "--org", "acme", "--dry-run"), StringComparison.Ordinal);
+        Assert.Contains("acme", await silo.CommandAsync(0, "orgs", "report"), StringComparison.Ordinal);
 
         // It is an organization in the bucket like any other.
         await silo.KillAsync();
@@ -81,17 +73,17 @@ public sealed class MigrationTests : IAsyncLifetime
         Assert.Equal(names, await acme.NamesAsync());
         (await acme.AddContactAsync("after", "replicated")).Is(201);
         Assert.Equal(names.Count + 1, (await silo.Bucket.RestoreByHandAsync("acme", machine["by-hand.db"])).Count);
-        Assert.DoesNotContain(Sqld.Tokens!.Make(), silo.Process.Output + silo.Process.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain(_turso.Token, silo.Process.Output + silo.Process.Errors, StringComparison.Ordinal);
 
         // Back: what Turso does not have keeps it here until that is said to be of no account.
-        Assert.Contains("1 contacts were added".Replace("1", (names.Count + 1 - onServer).ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal), await RunAsync(silo, 1, "migrate", "--rollback", "acme", "--yes"), StringComparison.Ordinal);
+        Assert.Contains("1 contacts were added".Replace("1", (names.Count + 1 - onServer).ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal), await silo.CommandAsync(1, "migrate", "--rollback", "acme", "--yes"), StringComparison.Ordinal);
         (await acme.AddContactAsync("still here")).Is(201);
-        await RunAsync(silo, 0, "migrate", "--rollback", "acme", "--yes", "--discard-new-writes");
+        await silo.CommandAsync(0, "migrate", "--rollback", "acme", "--yes", "--discard-new-writes");
         Assert.Equal("turso", await ArchitectureAsync(silo, "acme"));
         Assert.Equal(onServer, await acme.CountAsync());
         (await acme.AddContactAsync("on Turso again")).Is(201);
-        Assert.Equal(onServer + 1, int.Parse((await SqlAsync("acme", "SELECT count(*) FROM contacts"))[0][0]!, CultureInfo.InvariantCulture));
-        await RunAsync(silo, 0, "migrate", "--org", "acme", "--yes");
+        Assert.Equal(onServer + 1, int.Parse((await _turso.SqlAsync("acme", "SELECT count(*) FROM contacts"))[0][0]!, CultureInfo.InvariantCulture));
+        await silo.CommandAsync(0, "migrate", "--org", "acme", "--yes");
         Assert.Equal(onServer + 1, await acme.CountAsync());
         Assert.Equal(0, await silo.TerminateAsync());
         await machine.OnlyRunsAsync();
@@ -131,7 +123,7 @@ public sealed class MigrationTests : IAsyncLifetime
         Assert.Equal(where == "sqlite" ? "completed" : "failed", await Eventually.GetAsync(
             async () => (await silo.Operator.GetAsync("/api/admin/organizations/acme/migrate")).Is(200).Json is var status && status.GetProperty("isRunning").GetBoolean() ? null : status.GetProperty("step").GetString(),
             "the migration has ended"));
-        await RunAsync(silo, 0, "migrate", "--org", "acme", "--yes");
+        await silo.CommandAsync(0, "migrate", "--org", "acme", "--yes");
         Assert.Equal(20_001, await acme.CountAsync());
         Assert.Equal(20_001, (await silo.Bucket.RestoreByHandAsync("acme", machine["by-hand.db"])).Count);
     }
@@ -143,8 +135,8 @@ public sealed class MigrationTests : IAsyncLifetime
         var silo = await StartAsync(machine);
         for (var i = 0; i < 8; i++) await CreateAsync(silo, $"org-{i}", 100 + i);
         await CreateAsync(silo, "odd", 10);
-        await SqlAsync("odd", "CREATE TABLE contacts_before_silo (x)");
-        var outcome = await RunAsync(silo, 1, "migrate", "--all", "--yes", "--parallel", "4");
+        await _turso.SqlAsync("odd", "CREATE TABLE contacts_before_silo (x)");
+        var outcome = await silo.CommandAsync(1, "migrate", "--all", "--yes", "--parallel", "4");
         Assert.Contains("1 of 9 failed.", outcome, StringComparison.Ordinal);
         Assert.Contains("rename it", outcome, StringComparison.Ordinal);
         for (var i = 0; i < 8; i++)
@@ -153,53 +145,22 @@ public sealed class MigrationTests : IAsyncLifetime
             Assert.Equal(100 + i, await silo.Member($"org-{i}").CountAsync());
         }
         Assert.Equal(("turso", 10), (await ArchitectureAsync(silo, "odd"), await silo.Member("odd").CountAsync()));
-        var report = JsonDocument.Parse(await RunAsync(silo, 0, "orgs", "report", "--json")).RootElement;
+        var report = JsonDocument.Parse(await silo.CommandAsync(0, "orgs", "report", "--json")).RootElement;
         Assert.Equal((1, 9, 8, 0, 1), (Number("turso"), Number("sqlite"), Number("moved"), Number("running"), Number("failed")));
-        await RunAsync(silo, 0, "migrate", "--all", "--verify-only", "--parallel", "4");
+        await silo.CommandAsync(0, "migrate", "--all", "--verify-only", "--parallel", "4");
 
         int Number(string name) => report.GetProperty(name).GetInt32();
     }
 
-    private Task<StandaloneHost> StartAsync(Machine machine, params string[] settings) => machine.StartStandaloneAsync([$"--Turso:AuthToken={Sqld.Tokens!.Make()}", "--Migration:RenewInterval=00:00:00.500", .. settings]);
+    private Task<StandaloneHost> StartAsync(Machine machine, params string[] settings) => machine.StartStandaloneAsync([$"--Turso:AuthToken={_turso.Token}", "--Migration:RenewInterval=00:00:00.500", .. settings]);
 
     private static async Task<string?> ArchitectureAsync(StandaloneHost silo, string organization) =>
         (await silo.Operator.GetAsync($"/api/admin/organizations/{organization}")).Is(200).Json.GetProperty("dbType").GetString();
 
-    private async Task CreateAsync(StandaloneHost silo, string organization, int rows)
-    {
-        var url = await Sqld.CreateAsync(organization, Cancellation);
-        await SqlAsync(
-            organization,
-            "CREATE TABLE contacts (id TEXT PRIMARY KEY, name TEXT NOT NULL, email TEXT UNIQUE, phone TEXT, company TEXT, tags TEXT DEFAULT 'new', created_at TEXT)",
-            "CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, contact TEXT, body BLOB)",
-            $"WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {rows}) INSERT INTO contacts SELECT 'c' || n, 'Name ' || n, n || '@x.test', NULL, 'Co', 't', '2024-01-01T00:00:00Z' FROM n",
-            "INSERT INTO notes (contact, body) SELECT id, randomblob(40) FROM contacts LIMIT 500");
-        (await silo.Operator.PostAsync("/api/admin/organizations", JsonSerializer.Serialize(new { id = organization, name = organization, dbType = "turso", tursoUrl = url }))).Is(201);
-    }
-
-    private async Task<List<string?[]>> SqlAsync(string organization, params string[] statements)
-    {
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false });
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(Sqld.DefaultUrl, "/v3/pipeline"));
-        request.Headers.Host = Sqld.UrlOf(organization).Authority;
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", Sqld.Tokens!.Make());
-        request.Content = new StringContent(JsonSerializer.Serialize(new { requests = statements.Select(sql => new { type = "execute", stmt = new { sql } }) }), Encoding.UTF8, "application/json");
-        using var response = await http.SendAsync(request, Cancellation);
-        var text = await response.Content.ReadAsStringAsync(Cancellation);
-        var results = JsonDocument.Parse(text).RootElement.GetProperty("results").EnumerateArray().ToList();
-        Assert.All(results, result => Assert.True(result.GetProperty("type").GetString() == "ok", text));
-        return [.. results[^1].GetProperty("response").GetProperty("result").GetProperty("rows").EnumerateArray()
-            .Select(row => row.EnumerateArray().Select(value => value.TryGetProperty("value", out var found) ? found.ToString() : null).ToArray())];
-    }
-
-    /// <summary>Runs the command line; what it printed, output and errors.</summary>
-    private static async Task<string> RunAsync(StandaloneHost silo, int code, params string[] arguments)
-    {
-        var program = HostProcess.Start([HostProcess.Program("silo"), .. arguments], readyFile: null, ("SILO_URL", silo.Ready.Url!), ("SILO_TOKEN", Service.Tokens.Admin()));
-        await using (program)
-        {
-            Assert.True(await program.ExitAsync() == code, program.Output + program.Errors);
-            return program.Output + program.Errors;
-        }
-    }
+    private Task<Uri> CreateAsync(StandaloneHost silo, string organization, int rows) => _turso.AddAsync(
+        silo, organization,
+        "CREATE TABLE contacts (id TEXT PRIMARY KEY, name TEXT NOT NULL, email TEXT UNIQUE, phone TEXT, company TEXT, tags TEXT DEFAULT 'new', created_at TEXT)",
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, contact TEXT, body BLOB)",
+        $"WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {rows}) INSERT INTO contacts SELECT 'c' || n, 'Name ' || n, n || '@x.test', NULL, 'Co', 't', '2024-01-01T00:00:00Z' FROM n",
+        "INSERT INTO notes (contact, body) SELECT id, randomblob(40) FROM contacts LIMIT 500");
 }

@@ -19,11 +19,11 @@ public sealed class RestoreTests
         foreach (var id in ids) (await member.DeleteAsync($"/api/contacts/{id}")).Is(204);
         (await member.AddContactAsync("after", "replicated")).Is(201);
 
-        var look = await RunAsync(machine, silo, "restore", "--org", "acme", "--at", good, "--dry-run");
+        var look = await silo.CommandAsync(0, "restore", "--org", "acme", "--at", good, "--dry-run");
         Assert.Contains("3 contacts", look, StringComparison.Ordinal);
         Assert.Equal(["after"], await member.NamesAsync());
 
-        var done = await RunAsync(machine, silo, "restore", "--org", "acme", "--at", good, "--yes");
+        var done = await silo.CommandAsync(0, "restore", "--org", "acme", "--at", good, "--yes");
         Assert.Contains("goes on from it in epoch 2", done, StringComparison.Ordinal);
         Assert.Equal(["Barbara", "Grace", "Ada"], await member.NamesAsync());
         Assert.Equal("completed", (await silo.Operator.GetAsync("/api/admin/organizations/acme/restore")).Is(200).Json.GetProperty("state").GetString());
@@ -58,15 +58,5 @@ public sealed class RestoreTests
         Assert.Equal("completed", (await restoring).Is(200).Json.GetProperty("state").GetString());
         Assert.Equal(["one"], await member.NamesAsync());
         Assert.Equal(0, await silo.TerminateAsync());
-    }
-
-    private static async Task<string> RunAsync(Machine machine, StandaloneHost silo, params string[] arguments)
-    {
-        var program = HostProcess.Start([HostProcess.Program("silo"), .. arguments], readyFile: null, ("SILO_URL", silo.Ready.Url!), ("SILO_TOKEN", Service.Tokens.Admin()));
-        await using (program)
-        {
-            Assert.True(await program.ExitAsync() == 0, program.Errors);
-            return program.Output;
-        }
     }
 }

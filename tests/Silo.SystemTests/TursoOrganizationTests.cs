@@ -1,10 +1,8 @@
 using System.Globalization;
-using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Data.Sqlite;
-using Silo.LibSql;
 
 namespace Silo.SystemTests;
 
@@ -20,18 +18,13 @@ public sealed partial class TursoOrganizationTests : IAsyncLifetime
 
     private const string Bare = "CREATE TABLE contacts (id TEXT, full_name TEXT, email TEXT NOT NULL DEFAULT '', phone_number TEXT)";
 
-    private Sqld? _sqld;
+    private TursoServer _turso = null!;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    private Sqld Sqld => _sqld!;
+    public async ValueTask InitializeAsync() => _turso = await TursoServer.StartAsync();
 
-    public async ValueTask InitializeAsync() => _sqld = await Sqld.StartAsync(authenticated: true, Cancellation);
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_sqld is not null) await _sqld.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => _turso.DisposeAsync();
 
     [Fact]
     public async Task Calls_OfOrganizationsOnTurso_AreAnsweredAsThoseInSqlite()
@@ -51,19 +44,19 @@ public sealed partial class TursoOrganizationTests : IAsyncLifetime
         }
 
         // What only the older system knows is as it was, and so are its columns.
-        Assert.Equal(["new", "legacy"], (await SqlAsync("legacy", "SELECT DISTINCT tags, organization_id FROM contacts"))[0]);
-        var columns = (await SqlAsync("legacy", "SELECT name FROM pragma_table_info('contacts')")).Select(row => row[0]);
+        Assert.Equal(["new", "legacy"], (await _turso.SqlAsync("legacy", "SELECT DISTINCT tags, organization_id FROM contacts"))[0]);
+        var columns = (await _turso.SqlAsync("legacy", "SELECT name FROM pragma_table_info('contacts')")).Select(row => row[0]);
         Assert.Equal(["id", "name", "email", "phone", "company", "notes", "agentId", "tags", "organization_id", "createdAt", "updatedAt"], columns);
-        columns = (await SqlAsync("bare", "SELECT name FROM pragma_table_info('contacts')")).Select(row => row[0]);
+        columns = (await _turso.SqlAsync("bare", "SELECT name FROM pragma_table_info('contacts')")).Select(row => row[0]);
         Assert.Equal(["id", "full_name", "email", "phone_number", "created_at", "updated_at", "company", "notes", "agent_id"], columns.Order(StringComparer.Ordinal).OrderBy(name => Array.IndexOf(["id", "full_name", "email", "phone_number", "created_at", "updated_at", "company", "notes", "agent_id"], name)));
 
         var status = (await silo.Operator.DatabaseAsync("legacy"))!.Value;
-        Assert.Equal(("turso", JsonValueKind.Null, Sqld.UrlOf("legacy").ToString().TrimEnd('/')),
+        Assert.Equal(("turso", JsonValueKind.Null, _turso.UrlOf("legacy").ToString().TrimEnd('/')),
             (status.GetProperty("dbType").GetString(), status.GetProperty("epoch").ValueKind, status.GetProperty("tursoUrl").GetString()));
         Assert.Equal("sqlite", (await silo.Operator.DatabaseAsync("lite"))!.Value.GetProperty("dbType").GetString());
         Assert.Null(await silo.Bucket.HeadAsync("legacy"));
         Assert.False(Directory.Exists(Path.Combine(machine.Databases, "legacy")));
-        Assert.DoesNotContain(Sqld.Tokens!.Make(), silo.Process.Output + silo.Process.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain(_turso.Token, silo.Process.Output + silo.Process.Errors, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -109,16 +102,16 @@ public sealed partial class TursoOrganizationTests : IAsyncLifetime
     {
         await using var machine = new Machine();
         var secrets = Directory.CreateDirectory(machine["secrets"]).FullName;
-        await File.WriteAllTextAsync(Path.Combine(secrets, "acme.jwt"), Sqld.Tokens!.Make() + "\n", Cancellation);
+        await File.WriteAllTextAsync(Path.Combine(secrets, "acme.jwt"), _turso.Token + "\n", Cancellation);
         var silo = await machine.StartStandaloneAsync("--Turso:AuthToken=of-nobody", $"--Turso:SecretsDirectory={secrets}");
-        var url = await Sqld.CreateAsync("acme", Cancellation);
+        var url = await _turso.CreateAsync("acme");
         Task<Answer> Create(string id, string? secret) => silo.Operator.PostAsync("/api/admin/organizations", JsonSerializer.Serialize(new { id, name = id, dbType = "turso", tursoUrl = url, tursoSecret = secret }));
         Assert.Equal("acme.jwt", (await Create("acme", "acme.jwt")).Is(201).Json.GetProperty("tursoSecret").GetString());
         (await Create("common", null)).Is(201);
         (await Create("outside", "../acme.jwt")).Refuses(422, "validation_failed");
         (await silo.Member("acme").AddContactAsync("Ada")).Is(201);
         (await silo.Member("common").AddContactAsync("Ada")).Refuses(503, "database_unavailable");
-        Assert.DoesNotContain(Sqld.Tokens.Make(), silo.Process.Output + silo.Process.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain(_turso.Token, silo.Process.Output + silo.Process.Errors, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -129,10 +122,10 @@ public sealed partial class TursoOrganizationTests : IAsyncLifetime
         await CreateAsync(silo, "acme", Legacy);
         var acme = silo.Member("acme");
         (await acme.AddContactAsync("Ada")).Is(201);
-        await Sqld.KillAsync();
+        await _turso.KillAsync();
         (await acme.GetAsync("/api/contacts/count")).Refuses(503, "database_unavailable");
         (await acme.AddContactAsync("Bo")).Refuses(503, "database_unavailable");
-        await Sqld.RestartAsync(Cancellation);
+        await _turso.RestartAsync();
         Assert.Equal(1, await acme.CountAsync());
         (await acme.AddContactAsync("Bo")).Is(201);
     }
@@ -158,7 +151,7 @@ public sealed partial class TursoOrganizationTests : IAsyncLifetime
         Catalog(machine, "UPDATE organizations SET db_type = 'sqlite', gcs_bucket_name = 'silo', gcs_replica_path = 'litestream-replicas/acme' WHERE id = 'acme'");
         (await acme.AddContactAsync("Cy")).Is(201);
         Assert.Equal(["Cy"], await acme.NamesAsync());
-        Assert.Equal("2", (await SqlAsync("acme", "SELECT count(*) FROM contacts"))[0][0]);
+        Assert.Equal("2", (await _turso.SqlAsync("acme", "SELECT count(*) FROM contacts"))[0][0]);
     }
 
     [Fact]
@@ -188,7 +181,7 @@ public sealed partial class TursoOrganizationTests : IAsyncLifetime
             Assert.Equal(done.GetProperty("imported").GetInt32(), (await ImportAsync(member, "name\nEve\n", key)).GetProperty("imported").GetInt32());
             var small = await ImportAsync(member, "name,email\nAgain,PERSON-8@example.org\nNew,new@example.org\n", Guid.NewGuid());
             Assert.Equal((1, 1, 1), (small.GetProperty("imported").GetInt32(), small.GetProperty("skipped").GetInt32(), small.GetProperty("transactions").GetInt32()));
-            Assert.Equal("0", (await SqlAsync(organization, "SELECT count(*) FROM silo_import_chunks"))[0][0]);
+            Assert.Equal("0", (await _turso.SqlAsync(organization, "SELECT count(*) FROM silo_import_chunks"))[0][0]);
             Assert.Equal(2, (await member.GetAsync("/api/audit")).Is(200).Json.GetProperty("items").GetArrayLength());
             Assert.Equal("released", await silo.Bucket.StateAsync(organization));
         }
@@ -241,32 +234,12 @@ public sealed partial class TursoOrganizationTests : IAsyncLifetime
         return answers;
     }
 
-    private Task<StandaloneHost> StartAsync(Machine machine, params string[] settings) => machine.StartStandaloneAsync([$"--Turso:AuthToken={Sqld.Tokens!.Make()}", .. settings]);
+    private Task<StandaloneHost> StartAsync(Machine machine, params string[] settings) => machine.StartStandaloneAsync([$"--Turso:AuthToken={_turso.Token}", .. settings]);
 
-    private async Task CreateAsync(StandaloneHost silo, string organization, string? schema)
-    {
-        var url = await Sqld.CreateAsync(organization, Cancellation);
-        if (schema is not null) await SqlAsync(organization, schema.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
-        (await silo.Operator.PostAsync("/api/admin/organizations", JsonSerializer.Serialize(new { id = organization, name = organization, dbType = "turso", tursoUrl = url }))).Is(201);
-    }
+    private Task<Uri> CreateAsync(StandaloneHost silo, string organization, string? schema) =>
+        _turso.AddAsync(silo, organization, schema?.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? []);
 
-    private async Task<string> SchemaAsync(string organization) => string.Join('\n', (await SqlAsync(organization, "SELECT sql FROM sqlite_schema ORDER BY name")).Select(row => row[0]));
-
-    /// <summary>What the server itself has; the rows of the last statement.</summary>
-    private async Task<List<string?[]>> SqlAsync(string organization, params string[] statements)
-    {
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false });
-        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(Sqld.DefaultUrl, "/v3/pipeline"));
-        request.Headers.Host = Sqld.UrlOf(organization).Authority;
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", Sqld.Tokens!.Make());
-        request.Content = new StringContent(JsonSerializer.Serialize(new { requests = statements.Select(sql => new { type = "execute", stmt = new { sql } }) }), Encoding.UTF8, "application/json");
-        using var response = await http.SendAsync(request, Cancellation);
-        var text = await response.Content.ReadAsStringAsync(Cancellation);
-        var results = JsonDocument.Parse(text).RootElement.GetProperty("results").EnumerateArray().ToList();
-        Assert.All(results, result => Assert.True(result.GetProperty("type").GetString() == "ok", text));
-        return [.. results[^1].GetProperty("response").GetProperty("result").GetProperty("rows").EnumerateArray()
-            .Select(row => row.EnumerateArray().Select(value => value.TryGetProperty("value", out var found) ? found.ToString() : null).ToArray())];
-    }
+    private async Task<string> SchemaAsync(string organization) => string.Join('\n', (await _turso.SqlAsync(organization, "SELECT sql FROM sqlite_schema ORDER BY name")).Select(row => row[0]));
 
     private static void Catalog(Machine machine, string sql)
     {

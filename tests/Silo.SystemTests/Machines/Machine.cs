@@ -50,7 +50,8 @@ internal sealed class Machine : IAsyncDisposable
         var host = Start(
         [
             .. front, HostProcess.Program("Silo.Standalone"), "--urls", "http://127.0.0.1:0", "--bucket-port", "0", "--data", Data, $"--Auth:SigningKey={Service.SigningKey}",
-            "--Litestream:MonitorInterval=00:00:00.100", "--Litestream:SyncInterval=00:00:00.100", "--Litestream:ReplicatedWait=00:01:00", .. settings,
+            // Other stories use the machine up meanwhile: nobody is to go first.
+            "--Litestream:MonitorInterval=00:00:00.100", "--Litestream:SyncInterval=00:00:00.100", "--Litestream:ReplicatedWait=00:01:00", "--Litestream:Niceness=0", .. settings,
         ]);
         return new StandaloneHost(host, await host.ReadyAsync());
     }

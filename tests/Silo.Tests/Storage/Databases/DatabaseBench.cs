@@ -80,6 +80,8 @@ public sealed class DatabaseBench : IAsyncDisposable
             ["Litestream:MonitorInterval"] = "00:00:00.050",
             ["Litestream:SyncInterval"] = "00:00:00.050",
             ["Litestream:StopTimeout"] = "00:00:05",
+            // Other tests use the machine up meanwhile: nobody is to go first.
+            ["Litestream:Niceness"] = "0",
         }).AddInMemoryCollection(_settings).Build();
         var services = new ServiceCollection();
         services.AddLogging(logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(new TestOutputLogs()));
