@@ -40,7 +40,11 @@ internal sealed partial class FailureAnswers(RequestDelegate next, ILogger<Failu
     private static void SetHeaders(HttpContext context)
     {
         context.Response.Headers.XContentTypeOptions = "nosniff";
-        if (context.Request.Path.Value!.StartsWith("/api/", StringComparison.Ordinal)) context.Response.Headers.CacheControl = "no-store";
+        if (!context.Request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase)) return;
+        context.Response.Headers.CacheControl = "no-store";
+        // No browser is to show an answer as a page, or in one.
+        context.Response.Headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
+        context.Response.Headers["Referrer-Policy"] = "no-referrer";
     }
 
     private Task Answer(HttpContext context, Exception exception)

@@ -44,9 +44,10 @@ internal sealed partial class OperatorAudit(RequestDelegate next, SiloGrains gra
         await next(context);
     }
 
-    private static bool IsAction(HttpContext context) => context.Request.Path.StartsWithSegments("/api/admin", StringComparison.Ordinal)
+    // Routes do not look at the case of letters, so neither does this.
+    private static bool IsAction(HttpContext context) => context.Request.Path.StartsWithSegments("/api/admin", StringComparison.OrdinalIgnoreCase)
         && context.GetEndpoint() is not null
-        && (!HttpMethods.IsGet(context.Request.Method) || context.Request.Path.Value!.EndsWith("/export", StringComparison.Ordinal));
+        && (!HttpMethods.IsGet(context.Request.Method) || context.Request.Path.Value!.TrimEnd('/').EndsWith("/export", StringComparison.OrdinalIgnoreCase));
 
     private async Task AnsweredAsync(OperatorAction action)
     {

@@ -28,7 +28,7 @@ public sealed class OperatorAuditTests(StandInCluster cluster) : IAsyncLifetime
     public async Task Actions_AreWrittenDownWithTheirAnswer_AndLooksAreNot()
     {
         using var warmed = await _gateway.Send(HttpMethod.Post, $"/api/admin/databases/{_id}/warm", _gateway.Tokens.Admin());
-        using var refused = await _gateway.Send(HttpMethod.Delete, $"/api/admin/locks/{_id}", _gateway.Tokens.Admin());
+        using var refused = await _gateway.Send(HttpMethod.Delete, $"/API/Admin/locks/{_id}", _gateway.Tokens.Admin());
         using var looked = await _gateway.Get("/api/admin/databases", _gateway.Tokens.Admin());
         using var member = await _gateway.Send(HttpMethod.Post, $"/api/admin/databases/{_id}/warm", _gateway.Tokens.Member(_id));
         var rows = await Eventually.GetAsync(
@@ -36,7 +36,7 @@ public sealed class OperatorAuditTests(StandInCluster cluster) : IAsyncLifetime
                 && items.All(item => item.GetProperty("status").ValueKind == System.Text.Json.JsonValueKind.Number) ? items : null,
             "the answers are written down");
         Assert.Equal(
-            [($"DELETE /api/admin/locks/{_id}", 404), ($"POST /api/admin/databases/{_id}/warm", 202)],
+            [($"DELETE /API/Admin/locks/{_id}", 404), ($"POST /api/admin/databases/{_id}/warm", 202)],
             rows.Select(row => (row.GetProperty("action").GetString()!, row.GetProperty("status").GetInt32())));
         Assert.All(rows, row => Assert.Equal((_id, "127.0.0.1"), (row.GetProperty("organization").GetString(), row.GetProperty("source").GetString()!.Replace("::ffff:", "", StringComparison.Ordinal))));
         Assert.All(rows, row => Assert.NotEmpty(row.GetProperty("operator").GetString()!));
