@@ -1,11 +1,12 @@
 using Silo.Contracts;
 using Silo.Contracts.Databases;
 using Silo.Storage.Databases;
+using Silo.Storage.Imports;
 
 namespace Silo.Cluster.Databases;
 
 /// <summary>What a silo knows of one activation while it lives: the grain writes it, the admin API reads it from other threads.</summary>
-internal sealed class OrgActivation(OrganizationId organization, string silo, TimeProvider time)
+internal sealed class OrgActivation(OrganizationId organization, string silo, TimeSpan idleTimeout, TimeProvider time)
 {
     private readonly DateTimeOffset _startedAt = time.GetUtcNow();
     private readonly TaskCompletionSource _gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -15,6 +16,8 @@ internal sealed class OrgActivation(OrganizationId organization, string silo, Ti
     private volatile IOrgDatabase? _database;
     private volatile string? _problem;
     private volatile DatabaseState _state = DatabaseState.Activating;
+    private volatile OrgImports? _imports;
+    private volatile Durability _durability;
     private volatile IReadOnlyDictionary<string, double> _phases = new Dictionary<string, double>();
 
     public OrganizationId Organization { get; } = organization;
@@ -26,6 +29,20 @@ internal sealed class OrgActivation(OrganizationId organization, string silo, Ti
     {
         get => _state;
         set => _state = value;
+    }
+
+    /// <summary>What the catalog says of the organization's writes; read when it was opened.</summary>
+    public Durability Durability
+    {
+        get => _durability;
+        set => _durability = value;
+    }
+
+    /// <summary>The imports of this activation; null until there can be any.</summary>
+    public OrgImports? Imports
+    {
+        get => _imports;
+        set => _imports = value;
     }
 
     /// <summary>Completes when the database was put away, or had to stay.</summary>
@@ -82,11 +99,16 @@ internal sealed class OrgActivation(OrganizationId organization, string silo, Ti
             ActivatedAt = _startedAt,
             ActivationMs = _phases,
             IdleSeconds = Idle.TotalSeconds,
+            IdleTimeoutSeconds = idleTimeout.TotalSeconds,
             Reads = Interlocked.Read(ref _reads),
             Writes = Interlocked.Read(ref _writes),
             Problem = _problem,
+            Imports = _imports?.Unfinished() ?? [],
         };
-        if (_database?.Status() is not { } database) return status;
+        if (_database is not { } open) return status;
+        var database = open.Status();
+        // On Turso nobody owns the rows, and the lease has no end.
+        var lease = open.LeaseLeft;
         return status with
         {
             DbType = database.DbType,
@@ -104,6 +126,8 @@ internal sealed class OrgActivation(OrganizationId organization, string silo, Ti
             LastUploadAt = database.LastUploadAt,
             Epoch = database.Epoch,
             Generation = database.Generation,
+            LeaseExpiresAt = lease < TimeSpan.MaxValue ? time.GetUtcNow() + lease : null,
+            Durability = _durability > open.LeastDurability ? _durability : open.LeastDurability,
             Problem = database.Problem ?? _problem,
         };
     }

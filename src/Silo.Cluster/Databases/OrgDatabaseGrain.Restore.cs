@@ -123,7 +123,7 @@ internal sealed partial class OrgDatabaseGrain
             before = null;
             var phases = new ActivationPhases(time);
             var database = await opening.OpenPastAsync(organization, past, Owner, phases, _deactivating.Token);
-            _durability = organization.Durability;
+            _activation.Durability = organization.Durability;
             _refusal = null;
             _activation.Opened(database, phases);
             LeaveWhenMovedAsync(database).Ignore();

@@ -41,7 +41,6 @@ internal sealed partial class OrgDatabaseGrain(
     private readonly CancellationTokenSource _deactivating = new();
     private OrgActivation _activation = null!; // set in OnActivateAsync, before any call
     private OrgImports _imports = null!; // likewise
-    private Durability _durability;
     private Task<IOrgDatabase>? _attempt;
     private bool _isCutOff;
     private long _lastLease = time.GetTimestamp();
@@ -54,8 +53,8 @@ internal sealed partial class OrgDatabaseGrain(
     /// <inheritdoc/>
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        _activation = new OrgActivation(OrganizationId.Parse(this.GetPrimaryKeyString()), silo.SiloAddress.ToString(), time);
-        _imports = new OrgImports(_activation.Organization, OpenAsync, intake);
+        _activation = new OrgActivation(OrganizationId.Parse(this.GetPrimaryKeyString()), silo.SiloAddress.ToString(), _options.IdleTimeout, time);
+        _activation.Imports = _imports = new OrgImports(_activation.Organization, OpenAsync, intake);
         var period = TimeSpan.FromTicks(Math.Clamp(_options.IdleTimeout.Ticks / 10, TimeSpan.FromMilliseconds(200).Ticks, TimeSpan.FromSeconds(10).Ticks));
         this.RegisterGrainTimer(PutAwayWhenIdleAsync, new GrainTimerCreationOptions(period, period));
         return Task.CompletedTask;
@@ -156,7 +155,7 @@ internal sealed partial class OrgDatabaseGrain(
         using var span = TracedCall.Begin(method);
         _activation.UsedForWrite();
         var database = await OpenAsync(cancellationToken);
-        var durability = requested ?? _durability;
+        var durability = requested ?? _activation.Durability;
         if (durability < database.LeastDurability) durability = database.LeastDurability;
         var done = await write(database, cancellationToken);
         if (durability == Durability.Replicated) await database.WaitReplicatedAsync(done.Commit, cancellationToken);
@@ -190,7 +189,7 @@ internal sealed partial class OrgDatabaseGrain(
                 : await opening.OpenAsync(organization, Owner, phases, limit.Token);
             // Whoever sets it goes on without this activation, if it was frozen for so long that it lost the lease.
             if (organization.IsDbProvisioning && database is OrgDatabase file) file.FollowCatalog(organization, catalog);
-            _durability = organization.Durability;
+            _activation.Durability = organization.Durability;
             _refusal = null;
             _activation.Opened(database, phases);
             LeaveWhenMovedAsync(database).Ignore();

@@ -1,3 +1,4 @@
+using Silo.Contracts.Imports;
 using Silo.Contracts.Organizations;
 
 namespace Silo.Contracts.Databases;
@@ -48,7 +49,7 @@ public sealed record DatabaseStatus
     /// <summary>The published generation of this epoch; null until the first snapshot is in the bucket.</summary>
     [Id(13)] public string? Generation { get; init; }
 
-    /// <summary>When the lease ends unless it is renewed; null for an owner that holds it without a limit.</summary>
+    /// <summary>When the lease ends unless it is renewed; null on Turso, where there is none.</summary>
     [Id(14)] public DateTimeOffset? LeaseExpiresAt { get; init; }
 
     /// <summary>Seconds since the last request.</summary>
@@ -80,6 +81,15 @@ public sealed record DatabaseStatus
 
     /// <summary>How many of the restarts were because the process had ended by itself.</summary>
     [Id(33)] public int LitestreamDeaths { get; init; }
+
+    /// <summary>How far a write comes before it is answered when its caller asks for nothing; null until it is open.</summary>
+    [Id(50)] public Durability? Durability { get; init; }
+
+    /// <summary>It is put away when <see cref="IdleSeconds"/> comes to this.</summary>
+    [Id(51)] public double IdleTimeoutSeconds { get; init; }
+
+    /// <summary>The imports that wait or run, without their errors: those are the organization's rows.</summary>
+    [Id(52)] public IReadOnlyList<ImportStatus> Imports { get; init; } = [];
 }
 
 /// <summary>What an activation does.</summary>

@@ -43,6 +43,12 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
         }
     }
 
+    /// <summary>Those that wait or run, for operators: without their errors, which are the organization's own rows.</summary>
+    public IReadOnlyList<ImportStatus> Unfinished()
+    {
+        lock (_lock) return _runs.Count == 0 ? [] : [.. _runs.Values.Where(run => !run.Over.IsCompleted).Select(run => run.Status with { Errors = [] })];
+    }
+
     /// <summary>Begins to look for what former owners accepted and did not come to finish; once.</summary>
     public void Resume()
     {
