@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Configuration.Memory;
+using Silo.Gateway.Admin;
 using Silo.Gateway.Answers;
 using Silo.Gateway.Authentication;
 using Silo.Gateway.Clustering;
@@ -72,6 +73,7 @@ public static class SiloGateway
         HealthEndpoints.Map(app);
         app.MapMetrics();
         OrleansDashboard.Map(app);
+        app.MapAdminPage();
         app.MapDocs();
         return app;
     }

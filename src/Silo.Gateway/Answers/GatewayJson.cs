@@ -6,6 +6,7 @@ using Silo.Contracts.Databases;
 using Silo.Contracts.Imports;
 using Silo.Contracts.Migration;
 using Silo.Contracts.Organizations;
+using Silo.Gateway.Admin;
 using Silo.Gateway.Contacts;
 using Silo.Gateway.Health;
 using Silo.Gateway.Imports;
@@ -36,6 +37,7 @@ namespace Silo.Gateway.Answers;
 [JsonSerializable(typeof(ImportStatus))]
 [JsonSerializable(typeof(AuditPage))]
 [JsonSerializable(typeof(ContactFields[]))]
+[JsonSerializable(typeof(AdminSessionBody))]
 [JsonSerializable(typeof(string))]
 internal sealed partial class GatewayJson : JsonSerializerContext;
 

@@ -11,6 +11,8 @@ internal static class BearerTokens
     /// <summary>Longest <c>Authorization</c> header that is looked at.</summary>
     public const int MaxHeaderLength = 16_384;
 
+    private const string Scheme = "Bearer ";
+
     private static readonly string[] SharedKeyAlgorithms = [SecurityAlgorithms.HmacSha256];
 
     // Never HS*: an authority's public key must not be usable as a shared secret.
@@ -36,8 +38,8 @@ internal static class BearerTokens
             .AddPolicy(CallerPolicies.Admin, policy => policy.RequireAssertion(context => context.User is Caller { IsAdmin: true }));
     }
 
-    // AddAuthentication brings a hosted service that writes a key for cookies into the user's home at every first start. There are no
-    // cookies here; whoever adds some still gets a key when it is first needed.
+    // AddAuthentication brings a hosted service that writes a key for cookies into the user's home at every first start. The one
+    // cookie here needs none; whoever adds some still gets a key when it is first needed.
     private static void KeepNoKeyRing(IServiceCollection services)
     {
         foreach (var service in services.Where(service => service.ImplementationType?.Name == "DataProtectionHostedService").ToArray())
@@ -77,8 +79,7 @@ internal static class BearerTokens
 
     private static Task Recognize(MessageReceivedContext context, TokenCache cache)
     {
-        string? authorization = context.Request.Headers.Authorization;
-        if (authorization is null) return Task.CompletedTask;
+        if (AuthorizationOf(context.Request) is not { } authorization) return Task.CompletedTask;
         if (authorization.Length > MaxHeaderLength)
         {
             context.Fail("The token is too long.");
@@ -88,6 +89,10 @@ internal static class BearerTokens
             context.Principal = caller;
             context.Success();
         }
+        else if (context.Request.Headers.Authorization.Count == 0)
+        {
+            context.Token = authorization[Scheme.Length..]; // of the cookie, where the library does not look
+        }
         return Task.CompletedTask;
     }
 
@@ -95,8 +100,11 @@ internal static class BearerTokens
     {
         var caller = new Caller(context.Principal!);
         context.Principal = caller;
-        string? authorization = context.Request.Headers.Authorization;
-        if (authorization is not null) cache.Add(authorization, caller, new DateTimeOffset(context.SecurityToken.ValidTo, TimeSpan.Zero));
+        if (AuthorizationOf(context.Request) is { } authorization) cache.Add(authorization, caller, new DateTimeOffset(context.SecurityToken.ValidTo, TimeSpan.Zero));
         return Task.CompletedTask;
     }
+
+    // Who sends a header means it, whatever cookie the browser adds.
+    private static string? AuthorizationOf(HttpRequest request) =>
+        request.Headers.Authorization.Count > 0 ? request.Headers.Authorization.ToString() : SessionCookie.AuthorizationOf(request);
 }

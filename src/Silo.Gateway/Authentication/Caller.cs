@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Claims;
 using Silo.Contracts;
 using Silo.Contracts.Databases;
@@ -15,7 +16,7 @@ public sealed class Caller : ClaimsPrincipal
     // Two requests may both find it null and both fill it: they fill in the same reference.
     private IOrgDatabaseGrain? _database;
 
-    /// <summary>Reads the claims <c>sub</c>, <c>org</c> and <c>role</c>.</summary>
+    /// <summary>Reads the claims <c>sub</c>, <c>org</c>, <c>role</c> and <c>exp</c>.</summary>
     public Caller(ClaimsPrincipal token) : base(token)
     {
         ArgumentNullException.ThrowIfNull(token);
@@ -24,10 +25,15 @@ public sealed class Caller : ClaimsPrincipal
         _wellFormed = OrganizationId.TryParse(_organization, out _id);
         IsAdmin = token.HasClaim("role", "admin");
         IsMember = IsAdmin || token.HasClaim("role", "member");
+        if (long.TryParse(token.FindFirst("exp")?.Value, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
+            Expires = DateTimeOffset.FromUnixTimeSeconds(Math.Min(seconds, DateTimeOffset.MaxValue.ToUnixTimeSeconds()));
     }
 
     /// <summary>The user (<c>sub</c>).</summary>
     public string? User { get; }
+
+    /// <summary>The end of the token.</summary>
+    public DateTimeOffset Expires { get; }
 
     /// <summary>May call everything under <c>/api/admin</c>.</summary>
     public bool IsAdmin { get; }

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Options;
 namespace Silo.Gateway.Limits;
 
 /// <summary>
-/// Whom a request comes from when proxies stand between: what they say in <c>X-Forwarded-For</c>, but only they, and each only of who came
-/// to it. Anybody else can write what they like into that header.
+/// Whom a request comes from when proxies stand between, and whether by https: what they say in <c>X-Forwarded-For</c> and
+/// <c>X-Forwarded-Proto</c>, but only they, and each only of who came to it. Anybody else can write what they like into those headers.
 /// </summary>
 internal static class ForwardedSource
 {
@@ -15,7 +15,7 @@ internal static class ForwardedSource
         var proxies = app.Services.GetRequiredService<IOptions<GatewayOptions>>().Value.TrustedProxies;
         if (proxies.Count == 0) return;
         // The limit would count proxies; the list names them.
-        var options = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor, ForwardLimit = null };
+        var options = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto, ForwardLimit = null };
         options.KnownProxies.Clear();
         options.KnownIPNetworks.Clear();
         foreach (var proxy in proxies)

@@ -1,0 +1,51 @@
+// Imports and migrations that have not ended.
+import { $, element, list, text } from './elements.js';
+import * as as from './format.js';
+
+const section = $('#work');
+
+export function showWork(fleet, migrations) {
+  const items = [...importsOf(fleet), ...migrationsOf(migrations)];
+  section.hidden = items.length === 0;
+  list($('ul', section), items, item => item.key,
+    () => element('li', {}, element('b'), element('span'), element('progress'), element('small')),
+    (made, item) => {
+      const [name, what, progress, figures] = made.children;
+      text(name, item.organization);
+      text(what, item.what);
+      text(figures, item.figures);
+      progress.setAttribute('aria-label', item.what);
+      if (item.total) {
+        progress.max = item.total;
+        progress.value = item.done;
+      } else progress.removeAttribute('value'); // nobody knows how much there is
+    });
+}
+
+function* importsOf(fleet) {
+  for (const { organization, status } of fleet.databases.values()) {
+    for (const run of status.imports) {
+      const phase = run.state === 'queued' ? 'import waits' : `import, ${run.phase ?? run.state}`;
+      yield {
+        key: run.id, organization, what: phase, done: run.processed, total: run.total,
+        figures: `${as.count(run.processed)}${run.total ? ` of ${as.count(run.total)}` : ''} rows, ${as.count(Math.round(run.rowsPerSecond))}/s, ${as.bytes(run.received)}`,
+      };
+    }
+  }
+}
+
+const kinds = { migrate: 'migration', rehearse: 'rehearsal of a migration', verify: 'verification', rollBack: 'way back to Turso', inspect: 'inspection' };
+
+function* migrationsOf(migrations) {
+  for (const run of migrations?.items ?? []) {
+    if (run.finishedAt) continue;
+    yield {
+      key: run.operationId, organization: run.organization, what: `${kinds[run.kind] ?? run.kind}, ${run.step}${run.table ? ` ${run.table}` : ''}`,
+      figures: `${as.count(run.stepRows)} rows, since ${as.clock(Date.parse(run.startedAt))}`,
+    };
+  }
+}
+
+// Those whose last attempt failed, as problems.
+export const failedMigrations = migrations => (migrations?.items ?? []).filter(run => run.problem)
+  .map(run => ({ key: `migration ${run.operationId}`, bad: false, organization: run.organization, text: `The last ${kinds[run.kind] ?? run.kind} failed: ${run.problem}` }));
