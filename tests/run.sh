@@ -19,6 +19,7 @@ faketime faketime
 pg_lsclusters postgresql
 caddy caddy
 prometheus prometheus
+chromium chromium
 '
 # Fast tests first: what they find makes the rest not worth waiting for.
 projects='Silo.Tests Silo.SystemTests'

@@ -82,7 +82,7 @@ function problemsOf(database, fleet) {
       : add('no-lease', true, 'Its lease has run out: writes are refused until it is renewed.', 'the lease has run out; writes are refused.');
   if (status.state === 'activating' && fleet.now - Date.parse(status.activatedAt) > slowOpenSeconds * 1000)
     add('slow', false, `It has been opening for ${duration((fleet.now - Date.parse(status.activatedAt)) / 1000)}.`, `have been opening for more than ${slowOpenSeconds} s.`);
-  if (status.litestreamKills > 0) add('killed', false, `Its Litestream hung and had to be killed (${status.litestreamKills} times).`, 'a Litestream hung and had to be killed.');
+  if (status.litestreamKills > 0) add('killed', false, `Its Litestream hung and had to be killed${status.litestreamKills > 1 ? ` ${status.litestreamKills} times` : ''}.`, 'a Litestream hung and had to be killed.');
   return found;
 }
 

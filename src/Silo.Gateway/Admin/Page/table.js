@@ -168,7 +168,7 @@ export class Table {
     columns.forEach((column, index) => { if (column.text) put(row, index, column.text(database, this.fleet)); });
     if (row.level !== database.level) row.element.dataset.level = row.level = database.level;
     text(row.state, database.status.state === 'active' ? '' : database.status.state);
-    const drawn = line(database.lag.slice(-samples / 2), samples / 2, 60, 16, 1);
+    const drawn = isTurso(database.status) ? '' : line(database.lag.slice(-samples / 2), samples / 2, 60, 16, 1);
     if (row.drawn !== drawn) row.spark.setAttribute('d', row.drawn = drawn);
   }
 
