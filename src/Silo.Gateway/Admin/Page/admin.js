@@ -8,7 +8,7 @@ import { call, isOver, SessionOver, start } from './session.js';
 import { Table } from './table.js';
 import { failedMigrations, showWork } from './work.js';
 
-const interval = 2_000;      // between an answer and the next question
+const interval = 2_000;      // between an answer and the next question; what counts down does so with the answers, since each frame costs the browser some 10 ms
 const migrationInterval = 10_000;
 const patience = 10_000;     // longest wait after a question that was not answered
 const share = 20;            // of the time, one part at most is spent on the page
@@ -132,5 +132,4 @@ document.addEventListener('keydown', event => {
   $('#words').focus();
 });
 document.addEventListener('visibilitychange', refresh);
-setInterval(() => { if (!document.hidden && !isOver()) table.tick(); }, 1_000);
 start(refresh);

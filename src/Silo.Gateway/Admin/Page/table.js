@@ -17,8 +17,8 @@ const columns = [
   { name: 'Durability', key: 'durability', text: ({ status }) => as.dashIfNone(isTurso(status) ? 'Turso' : status.durability), by: ({ status }) => status.durability ?? '' },
   { name: 'Epoch', key: 'epoch', number: true, text: ({ status }) => as.count(status.epoch), by: ({ status }) => status.epoch ?? -1 },
   { name: 'Generation', key: 'generation', text: ({ status }) => as.short(status.generation), by: ({ status }) => status.generation ?? '' },
-  { name: 'Lease left', key: 'lease', number: true, ticks: true, text: (database, fleet) => as.countdown(fleet.leaseLeft(database)), by: (database, fleet) => fleet.leaseLeft(database) ?? Infinity },
-  { name: 'Put away in', key: 'idle', number: true, ticks: true, text: (database, fleet) => as.countdown(fleet.idleLeft(database)), by: (database, fleet) => fleet.idleLeft(database) ?? Infinity },
+  { name: 'Lease left', key: 'lease', number: true, soonest: true, text: (database, fleet) => as.countdown(fleet.leaseLeft(database)), by: (database, fleet) => fleet.leaseLeft(database) ?? Infinity },
+  { name: 'Put away in', key: 'idle', number: true, soonest: true, text: (database, fleet) => as.countdown(fleet.idleLeft(database)), by: (database, fleet) => fleet.idleLeft(database) ?? Infinity },
   { name: 'Requests', key: 'requests', number: true, text: ({ status }) => as.count(status.reads + status.writes), by: ({ status }) => status.reads + status.writes },
 ];
 
@@ -67,13 +67,6 @@ export class Table {
     this.#again = true;
     this.#running ??= this.#run();
     await this.#running;
-  }
-
-  // What only time changes.
-  tick() {
-    for (const row of this.#visible) {
-      columns.forEach((column, index) => { if (column.ticks) put(row, index, column.text(row.database, this.fleet)); });
-    }
   }
 
   focus = organization => this.#rows.get(organization)?.button.focus();
@@ -189,9 +182,9 @@ export class Table {
     this.#sorted();
   }
 
-  // First the way that shows what is worst: the largest first, names from A.
+  // First the way that shows what is worst: the largest, what ends soonest; names from A.
   #sortBy(column) {
-    this.#sort = { column, descending: this.#sort.column === column ? !this.#sort.descending : Boolean(column.number) && !column.ticks };
+    this.#sort = { column, descending: this.#sort.column === column ? !this.#sort.descending : Boolean(column.number) && !column.soonest };
     this.#sorted();
   }
 

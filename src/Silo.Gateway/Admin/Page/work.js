@@ -15,10 +15,10 @@ export function showWork(fleet, migrations) {
       text(what, item.what);
       text(figures, item.figures);
       progress.setAttribute('aria-label', item.what);
-      if (item.total) {
-        progress.max = item.total;
-        progress.value = item.done;
-      } else progress.removeAttribute('value'); // nobody knows how much there is
+      // Without an end there is nothing to draw; a bar that moves for ever would cost more than all the rest of the page.
+      progress.max = item.total ?? 1;
+      progress.value = item.total ? item.done : 0;
+      progress.className = item.total ? '' : 'unknown';
     });
 }
 
