@@ -4,6 +4,7 @@ using System.Net;
 using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Net.Http.Headers;
 using Silo.Gateway.Authentication;
 
@@ -41,7 +42,7 @@ internal static class AdminPage
     }
 
     /// <summary>Says who has signed in and for how long, so that the page need not try what would be refused.</summary>
-    private static IResult Page(HttpContext context, string shell, TimeProvider time)
+    private static ContentHttpResult Page(HttpContext context, string shell, TimeProvider time)
     {
         SetHeaders(context.Response, "no-store");
         var caller = context.User is Caller { IsAdmin: true } admin ? admin : null;

@@ -1,5 +1,5 @@
+using Microsoft.AspNetCore.Http.HttpResults;
 using Silo.Contracts;
-using Silo.Gateway.Answers;
 using Silo.Gateway.Authentication;
 
 namespace Silo.Gateway.Admin;
@@ -16,7 +16,7 @@ internal static class AdminSession
         app.MapDelete(SessionCookie.SessionPath, End).ExcludeFromDescription();
     }
 
-    private static IResult Begin(HttpContext context, TimeProvider time)
+    private static Ok<AdminSessionBody> Begin(HttpContext context, TimeProvider time)
     {
         var caller = Caller.Of(context);
         var token = context.Request.Headers.Authorization.ToString()[Scheme.Length..].Trim();
@@ -30,7 +30,7 @@ internal static class AdminSession
         return TypedResults.Ok(new AdminSessionBody(caller.User, Math.Floor(left.TotalSeconds)));
     }
 
-    private static IResult End(HttpContext context)
+    private static NoContent End(HttpContext context)
     {
         SessionCookie.Remove(context);
         return TypedResults.NoContent();

@@ -17,6 +17,7 @@ export class Fleet {
     const seen = new Set();
     for (const status of items) {
       seen.add(status.organization);
+      status.imports ??= []; // a silo of an older version does not say
       const known = this.databases.get(status.organization);
       const database = known && known.status.activatedAt === status.activatedAt && known.status.silo === status.silo ? known : { organization: status.organization, lag: [], events: known?.events ?? [] };
       if (known) note(database, known.status, status, at);
