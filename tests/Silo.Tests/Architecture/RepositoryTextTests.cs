@@ -20,6 +20,7 @@ public sealed partial class RepositoryTextTests
         ("http" + "://schemas.microsoft.com/", ""),
         ("http" + "://doc.s3.amazonaws.com/2006-03-01", "src/Silo.GcsEmulator/"),
         ("https" + "://json-schema.org/", ""),
+        ("http" + "://www.w3.org/2000/svg", "src/Silo.Gateway/Admin/"),
         ("https" + "://www.rfc-editor.org/", ""),
         ("https" + "://storage.googleapis.com", "src/Silo.Storage/Gcs/"),
         ("https" + "://www.googleapis.com/auth/", "src/Silo.Storage/Gcs/"),
