@@ -212,7 +212,7 @@ public sealed class AdminPageTests : IAsyncLifetime
         await tab.SignInAsync(Service.Tokens.Admin(user: "operator"));
         await Expect(page.Locator("#rows .row")).ToHaveCountAsync(40);
         var isForReadme = width > 1_000 && scheme == ColorScheme.Light && Environment.GetEnvironmentVariable(ScreenshotVariable) is not null;
-        await fleet.UntilAskedAsync(isForReadme ? 40 : 2); // so that the lag has become a line
+        await fleet.UntilAskedAsync(isForReadme ? 20 : 2); // so that the lag has become a line
 
         Assert.Equal(ground, await page.EvaluateAsync<string>("getComputedStyle(document.body).backgroundColor"));
         Assert.True(await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth"), "The page is wider than the screen.");
