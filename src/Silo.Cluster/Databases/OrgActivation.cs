@@ -2,15 +2,18 @@ using Silo.Contracts;
 using Silo.Contracts.Databases;
 using Silo.Storage.Databases;
 using Silo.Storage.Imports;
+using Silo.Storage.Usage;
 
 namespace Silo.Cluster.Databases;
 
 /// <summary>What a silo knows of one activation while it lives: the grain writes it, the admin API reads it from other threads.</summary>
-internal sealed class OrgActivation(OrganizationId organization, string silo, TimeSpan idleTimeout, TimeProvider time)
+internal sealed class OrgActivation(OrganizationId organization, string silo, TimeSpan idleTimeout, UsageJournal usage, TimeProvider time)
 {
     private readonly DateTimeOffset _startedAt = time.GetUtcNow();
     private readonly TaskCompletionSource _gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _lastUse = time.GetTimestamp();
+    private long _recordedAt; // of the last use that was told; 0 before the first
+    private long _keptUntil;
     private long _reads;
     private long _writes;
     private volatile IOrgDatabase? _database;
@@ -77,17 +80,38 @@ internal sealed class OrgActivation(OrganizationId organization, string silo, Ti
 
     public void UsedForRead()
     {
-        Touch();
+        Use();
         Interlocked.Increment(ref _reads);
     }
 
     public void UsedForWrite()
     {
-        Touch();
+        Use();
         Interlocked.Increment(ref _writes);
     }
 
+    /// <summary>Whether somebody has read or written, and not only had it opened.</summary>
+    public bool IsUsed => Interlocked.Read(ref _recordedAt) != 0;
+
+    /// <summary>Whether it was opened for somebody who is still expected.</summary>
+    public bool IsKept => time.GetTimestamp() < Interlocked.Read(ref _keptUntil);
+
+    /// <summary>Somebody is expected, for this long at most.</summary>
+    public void Keep(TimeSpan keep) => Interlocked.Exchange(ref _keptUntil, time.GetTimestamp() + (long)(keep.TotalSeconds * time.TimestampFrequency));
+
+    /// <summary>It is not idle, and not because somebody used it.</summary>
     public void Touch() => Interlocked.Exchange(ref _lastUse, time.GetTimestamp());
+
+    private void Use()
+    {
+        Touch();
+        var recorded = Interlocked.Read(ref _recordedAt);
+        if (recorded != 0 && time.GetElapsedTime(recorded) < UsageJournal.Resolution) return;
+        // Of requests at the same time one tells it.
+        if (Interlocked.CompareExchange(ref _recordedAt, Math.Max(1, time.GetTimestamp()), recorded) != recorded) return;
+        Interlocked.Exchange(ref _keptUntil, 0);
+        usage.Used(Organization);
+    }
 
     public DatabaseStatus Status()
     {

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Options;
 using Orleans.Placement;
 using Silo.Cluster.Placement;
 using Silo.Cluster.Telemetry;
+using Silo.Cluster.Warming;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Contracts.Databases;
@@ -13,6 +14,7 @@ using Silo.Storage.Databases;
 using Silo.Storage.Gcs;
 using Silo.Storage.Imports;
 using Silo.Storage.Migration;
+using Silo.Storage.Usage;
 
 namespace Silo.Cluster.Databases;
 
@@ -28,7 +30,7 @@ namespace Silo.Cluster.Databases;
 [GrainType("org-database"), KeepAlive, Immovable, DatabasePlacement]
 internal sealed partial class OrgDatabaseGrain(
     OrganizationCatalog catalog, OrgDatabaseOpening opening, TursoOrgDatabaseOpening turso, OrganizationCopies copies, OrganizationMigrations migrations, ImportIntake intake,
-    ActiveDatabases active,
+    ActiveDatabases active, UsageJournal usage, IdleTimes idleTimes,
     SiloResources resources, SiloLoads loads, IOptions<DatabaseOptions> options, ILocalSiloDetails silo, TimeProvider time, ILogger<OrgDatabaseGrain> logger)
     : Grain, IOrgDatabaseGrain
 {
@@ -53,7 +55,7 @@ internal sealed partial class OrgDatabaseGrain(
     /// <inheritdoc/>
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        _activation = new OrgActivation(OrganizationId.Parse(this.GetPrimaryKeyString()), silo.SiloAddress.ToString(), _options.IdleTimeout, time);
+        _activation = new OrgActivation(OrganizationId.Parse(this.GetPrimaryKeyString()), silo.SiloAddress.ToString(), _options.IdleTimeout, usage, time);
         _activation.Imports = _imports = new OrgImports(_activation.Organization, OpenAsync, intake);
         var period = TimeSpan.FromTicks(Math.Clamp(_options.IdleTimeout.Ticks / 10, TimeSpan.FromMilliseconds(200).Ticks, TimeSpan.FromSeconds(10).Ticks));
         this.RegisterGrainTimer(PutAwayWhenIdleAsync, new GrainTimerCreationOptions(period, period));
@@ -101,6 +103,14 @@ internal sealed partial class OrgDatabaseGrain(
     {
         using var span = TracedCall.Begin();
         _activation.Touch();
+        await OpenAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task OpenAhead(TimeSpan keep, CancellationToken cancellationToken)
+    {
+        using var span = TracedCall.Begin();
+        _activation.Keep(keep);
         await OpenAsync(cancellationToken);
     }
 
@@ -266,7 +276,7 @@ internal sealed partial class OrgDatabaseGrain(
             return;
         }
         if (_imports.IsBusy || database.IsCopied) _activation.Touch();
-        if (_activation.Idle < _options.IdleTimeout) return;
+        if (!IsIdle) return;
         try
         {
             await database.FlushAsync(cancellationToken);
@@ -277,8 +287,10 @@ internal sealed partial class OrgDatabaseGrain(
             return;
         }
         // A request may have come while the bucket was waited for.
-        if (_activation.Idle >= _options.IdleTimeout && database.IsFlushed) DeactivateOnIdle();
+        if (IsIdle && database.IsFlushed) DeactivateOnIdle();
     }
+
+    private bool IsIdle => !_activation.IsKept && _activation.Idle >= idleTimes.Of(_activation);
 
     /// <summary>Closes the database, or, if the bucket has not confirmed everything after the time for that, leaves its files here.</summary>
     private async Task PutAwayAsync(IOrgDatabase database, DeactivationReason reason, CancellationToken cancellationToken)

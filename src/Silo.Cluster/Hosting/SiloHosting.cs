@@ -7,6 +7,7 @@ using Silo.Cluster.Databases;
 using Silo.Cluster.Membership;
 using Silo.Cluster.Placement;
 using Silo.Cluster.Telemetry;
+using Silo.Cluster.Warming;
 using Silo.Storage.Catalog;
 using Silo.Storage.Copies;
 using Silo.Storage.Databases;
@@ -16,6 +17,7 @@ using Silo.Storage.Imports;
 using Silo.Storage.Litestream;
 using Silo.Storage.Migration;
 using Silo.Storage.Turso;
+using Silo.Storage.Usage;
 
 namespace Silo.Cluster.Hosting;
 
@@ -59,6 +61,7 @@ public static class SiloHosting
         builder.Services.AddDatabaseExports(configuration);
         builder.Services.AddSingleton<OrganizationCopies>();
         builder.Services.AddMigration(configuration);
+        builder.Services.AddUsage(configuration);
 
         var clustering = builder.Services.AddClustering(configuration);
         builder.Services.AddSingleton<IValidateOptions<ShutdownOptions>, ShutdownRules>();
@@ -68,6 +71,9 @@ public static class SiloHosting
         builder.Services.AddSingleton<SiloDatabasesClient>();
         builder.Services.AddSingleton<SiloResources>();
         builder.Services.AddSingleton<SiloLoads>();
+        builder.Services.AddSingleton<IdleTimes>();
+        builder.Services.AddSingleton<WarmUpMetrics>();
+        builder.Services.AddSingleton(Surroundings);
         // Before the silo takes calls, and after it has put everything away.
         builder.Services.AddHostedService<SiloPreparation>();
         builder.Services.AddHostedService<ShutdownProgress>();
@@ -80,7 +86,17 @@ public static class SiloHosting
         builder.Services.AddHostedService<ImportSweep>();
         builder.Services.AddHostedService<CopySweep>();
         builder.Services.AddHostedService<MigrationSweep>();
+        builder.Services.AddHostedService<UsageRecording>();
+        builder.Services.AddHostedService<WarmUp>();
         return builder;
+    }
+
+    private static WarmUpCluster Surroundings(IServiceProvider services)
+    {
+        var (membership, loads) = (services.GetRequiredService<ISiloStatusOracle>(), services.GetRequiredService<SiloLoads>());
+        var maxFill = services.GetRequiredService<IOptions<WarmUpOptions>>().Value.MaxFill;
+        return new WarmUpCluster(
+            services.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToString(), () => [.. membership.GetActiveSilos().Select(silo => silo.ToString())], () => loads.HasRoom(maxFill));
     }
 
     private static ClusteringOptions AddClustering(this IServiceCollection services, IConfiguration configuration)

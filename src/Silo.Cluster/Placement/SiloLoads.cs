@@ -21,6 +21,9 @@ internal sealed partial class SiloLoads(SiloDatabasesClient silos, SiloResources
 
         public double Cost => Load?.With((int)Interlocked.Read(ref _placed)).Cost ?? 0;
 
+        public bool HasRoom(double maxFill) => Load?.With((int)Interlocked.Read(ref _placed)) is { IsCutOff: false } load
+            && load.Databases < maxFill * load.MaxDatabases && load.MemoryUse < load.MaxMemoryUse;
+
         public void Said(SiloLoad load)
         {
             Load = load;
@@ -32,6 +35,10 @@ internal sealed partial class SiloLoads(SiloDatabasesClient silos, SiloResources
 
     /// <summary>Whether the bucket has just answered a silo, by what it said last. One that does not know is not counted.</summary>
     public bool AnyReachesTheBucket => _loads.Values.Any(entry => entry.Load is { ReachesBucket: true });
+
+    /// <summary>Whether the silo that gets the next database has room for one that nobody has asked for.</summary>
+    /// <param name="maxFill">Up to which share of what a silo may hold, 0 to 1.</param>
+    public bool HasRoom(double maxFill) => _loads.Values.Where(entry => entry.Load is not null).MinBy(entry => entry.Cost) is { } next && next.HasRoom(maxFill);
 
     /// <summary>The silo that an organization costs least on, and counts it there.</summary>
     public SiloAddress Place(ReadOnlySpan<SiloAddress> candidates)

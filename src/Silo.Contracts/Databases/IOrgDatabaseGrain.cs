@@ -50,6 +50,12 @@ public interface IOrgDatabaseGrain : IGrainWithStringKey
     [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("warm")]
     Task Warm(CancellationToken cancellationToken);
 
+    /// <summary>Opens the database for somebody who is expected, and counts as no use: one that is open already is not less idle for it.</summary>
+    /// <param name="keep">How long at least it stays open if nobody comes.</param>
+    /// <param name="cancellationToken">Gives up waiting; what has begun goes on.</param>
+    [AlwaysInterleave, ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("open-ahead")]
+    Task OpenAhead(TimeSpan keep, CancellationToken cancellationToken);
+
     /// <summary>Flushes, stops replication and deletes the local file as soon as the running calls are done.</summary>
     [ResponseTimeout(OrgDatabaseTimeouts.Call), Alias("deactivate")]
     Task Deactivate(CancellationToken cancellationToken);

@@ -118,6 +118,8 @@ public sealed class StandInDatabaseGrain(StandIns standIns) : Grain, IOrgDatabas
 
     public async Task Warm(CancellationToken cancellationToken) => await standIns.Meet(Organization);
 
+    public async Task OpenAhead(TimeSpan keep, CancellationToken cancellationToken) => await standIns.Meet(Organization);
+
     public Task Deactivate(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public async Task<RestoreStatus> Restore(DateTimeOffset at, bool dryRun, CancellationToken cancellationToken)

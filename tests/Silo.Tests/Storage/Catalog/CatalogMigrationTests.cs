@@ -11,7 +11,7 @@ public sealed class CatalogMigrationTests : IDisposable
     private static readonly string[] AllScripts =
     [
         "0001_create_organizations.sql", "0030_add_gcs_sqlite_columns.sql", "0031_create_organization_settings.sql", "0032_create_organization_migrations.sql",
-        "0033_add_turso_secret.sql", "0035_create_operator_actions.sql",
+        "0033_add_turso_secret.sql", "0034_create_organization_usage.sql", "0035_create_operator_actions.sql",
     ];
 
     private readonly CatalogFixture _fixture = new();

@@ -35,7 +35,7 @@ public sealed class PostgresCatalogTests : IAsyncLifetime
     public async Task Migrate_ByManyAtOnce_RunsEveryScriptOnce()
     {
         await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Open().MigrateAsync(Token)));
-        Assert.Equal("6", await SqlAsync("SELECT count(*) FROM silo_schema_versions"));
+        Assert.Equal("7", await SqlAsync("SELECT count(*) FROM silo_schema_versions"));
         await Open().CheckAsync(Token);
     }
 
@@ -138,6 +138,15 @@ public sealed class PostgresCatalogTests : IAsyncLifetime
         Assert.DoesNotContain("very-secret", failure.ToString(), StringComparison.Ordinal);
         await _server.StartAsync();
         Assert.Equal(added, await catalog.FindAsync(added.Id, Token));
+    }
+
+    [Fact]
+    public async Task Usage_IsAddedAndListedAsOnSqlite()
+    {
+        var catalog = Open();
+        await catalog.MigrateAsync(Token);
+        await UsageStory.AddsAsync(catalog);
+        await UsageStory.ManyAtOnceAsync(catalog);
     }
 
     private static NewOrganization New(string id) => new(OrganizationId.Parse(id), id, OrganizationDbType.Sqlite, null, null);
