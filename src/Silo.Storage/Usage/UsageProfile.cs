@@ -13,7 +13,7 @@ public sealed partial class UsageProfile
     /// <summary>What the last week counts for; the week before it has 0.7 of that, and so on.</summary>
     private const double WeekShare = 0.3;
 
-    /// <summary>A single week proves little: a week that is not known, of which nothing is known, counts as this much of unused weeks.</summary>
+    /// <summary>A single week proves little: beside the weeks that are known, this much of an unused one counts too.</summary>
     private const double Doubt = 0.1;
 
     /// <summary>Uses after a pause of this many minutes are arrivals, which the forecast is of.</summary>

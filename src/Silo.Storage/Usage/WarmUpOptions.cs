@@ -62,7 +62,7 @@ public sealed class WarmUpOptions
     [Range(typeof(TimeSpan), "00:01:00", "1.00:00:00")]
     public TimeSpan ColdStartWorth { get; set; } = TimeSpan.FromMinutes(19);
 
-    /// <summary>The most organizations whose usage a silo has in memory, at about 3 KB each. 1,000 to 1,000,000.</summary>
+    /// <summary>The most organizations whose usage a silo has in memory, at about 6 KB each. 1,000 to 1,000,000.</summary>
     [Range(1_000, 1_000_000)]
     public int MaxKnown { get; set; } = 10_000;
 
