@@ -91,7 +91,7 @@ internal sealed class UsageWeeks(int seed, int organizations, int weeks, bool is
 
     private void RoundTheClock(List<DateTimeOffset> requests, Random random, double sessionsPerHour, double fromHour)
     {
-        for (var at = Begin.AddHours(fromHour); ; )
+        for (var at = Begin.AddHours(fromHour); ;)
         {
             at = at.AddHours(Exponential(random) / sessionsPerHour);
             if (at >= End) return;
