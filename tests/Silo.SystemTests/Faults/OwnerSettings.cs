@@ -19,5 +19,7 @@ internal static class OwnerSettings
         "--Gcs:RequestTimeout=00:00:02", "--Gcs:TotalTimeout=00:00:04",
         // The traffic asks again by itself, and each of its calls that hangs is a write less.
         "--Gateway:RetryFor=00:00:01",
+        // Who serves is what the faults say.
+        "--WarmUp:MostUsed=0",
     ];
 }

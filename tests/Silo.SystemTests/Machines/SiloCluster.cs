@@ -109,7 +109,7 @@ internal sealed class SiloCluster : IAsyncDisposable
         var silo = _machine.Start(
             [
                 HostProcess.Program("Silo.Cluster"), "--silo-port", $"{_siloPorts[number]}", "--gateway-port", "0", .. _clustering,
-                $"--Database:DataDirectory={_machine[$"silo-{number}"]}", "--Litestream:MonitorInterval=00:00:00.100", "--Litestream:SyncInterval=00:00:00.100", .. _settings,
+                $"--Database:DataDirectory={_machine[$"silo-{number}"]}", "--Litestream:MonitorInterval=00:00:00.100", "--Litestream:SyncInterval=00:00:00.100", "--Litestream:Niceness=0", "--WarmUp:MostUsed=0", .. _settings,
             ],
             ("GCS_BUCKET_NAME", "silo"), ("STORAGE_EMULATOR_HOST", _links[number].Authority));
         if (number == _silos.Count) _silos.Add(silo);

@@ -50,7 +50,7 @@ internal static class UsageStory
             var added = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => catalog.AddUsesAsync(busy, [Monday.AddDays(round)], Token)));
             Assert.Contains(added, profile => profile is not null);
         }
-        Assert.Equal(Monday.AddDays(2), Assert.Single((await catalog.ListMostUsedAsync(100, Token)).Where(usage => usage.Organization == busy)).Profile.LastUse);
+        Assert.Equal(Monday.AddDays(2), Assert.Single(await catalog.ListMostUsedAsync(100, Token), usage => usage.Organization == busy).Profile.LastUse);
     }
 
     private static Task<Organization> AddAsync(OrganizationCatalog catalog, OrganizationId id) =>
