@@ -34,8 +34,7 @@ internal sealed partial class WarmUp(
                 var silos = cluster.Silos();
                 if (!warmed.ToHashSet().SetEquals(silos))
                 {
-                    await OpenMostUsedAsync(silos, stoppingToken);
-                    warmed = silos;
+                    if (await OpenMostUsedAsync(silos, stoppingToken)) warmed = silos;
                 }
                 if (_options.Predict)
                 {
@@ -56,18 +55,25 @@ internal sealed partial class WarmUp(
         }
     }
 
-    private async Task OpenMostUsedAsync(IReadOnlyCollection<string> silos, CancellationToken cancellationToken)
+    /// <returns>False when there was no room even for the first one: at a start nobody has said yet what room there is. The next look tries again.</returns>
+    private async Task<bool> OpenMostUsedAsync(IReadOnlyCollection<string> silos, CancellationToken cancellationToken)
     {
-        if (_options.MostUsed == 0) return;
+        if (_options.MostUsed == 0) return true;
         var found = await catalog.ListMostUsedAsync(_options.MostUsed, cancellationToken);
         foreach (var (organization, _, profile) in found) usage.Learn(organization, profile);
-        var opened = 0;
+        var (tried, opened) = (0, 0);
         foreach (var organization in found.Select(known => known.Organization).Where(organization => cluster.IsMine(organization, silos)))
         {
-            if (!IsRoom()) break;
+            if (!IsRoom())
+            {
+                if (tried == 0) return false;
+                break;
+            }
+            tried++;
             if (await OpenAsync(organization, databases.Value.IdleTimeout, cancellationToken)) opened++;
         }
         if (opened > 0) LogOpened(opened);
+        return true;
     }
 
     private async Task OpenExpectedAsync(IReadOnlyCollection<string> silos, CancellationToken cancellationToken)
