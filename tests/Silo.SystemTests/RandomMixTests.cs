@@ -9,7 +9,7 @@ public sealed class RandomMixTests
 {
     private const int Owners = 3;
     private const int Organizations = 4;
-    private const int Rounds = 40;
+    private const int Rounds = 28; // every kind of fault once (Schedule)
 
     /// <summary>Worlds at once, among which the rounds are dealt: a round mostly waits for leases to run out.</summary>
     private const int Worlds = 2;
