@@ -10,12 +10,7 @@ public sealed class TracingTests
     {
         await using var machine = new Machine();
         await using var collector = await Collector.StartAsync();
-        var service = new SplitService(machine) { Environment = collector.Environment };
-        await service.StartEmulatorAsync();
-        await service.StartSiloAsync();
-        await service.StartGatewayAsync();
-        await service.UntilReadyAsync();
-        await service.Operator.CreateOrganizationAsync("acme");
+        var service = await StartAsync(machine, collector);
 
         // The first request wakes the database, and waits for the bucket.
         var first = NewTrace();
@@ -62,18 +57,24 @@ public sealed class TracingTests
     {
         await using var machine = new Machine();
         await using var collector = await Collector.StartAsync();
-        var service = new SplitService(machine) { Environment = collector.Environment };
-        await service.StartEmulatorAsync();
-        await service.StartSiloAsync();
-        await service.StartGatewayAsync();
-        await service.UntilReadyAsync();
-        await service.Operator.CreateOrganizationAsync("acme");
+        var service = await StartAsync(machine, collector);
 
         var (untraced, traced) = (NewTrace(), NewTrace());
         (await service.Member("acme").AddContactAsync("Ada", "replicated", Parent(untraced, isSampled: false))).Is(201);
         (await service.Member("acme").AddContactAsync("Bo", "replicated", Parent(traced))).Is(201);
         await UntilAsync(collector, traced, "POST /api/contacts/", "insert", "replicate");
         Assert.Empty(Of(collector, untraced));
+    }
+
+    private static async Task<SplitService> StartAsync(Machine machine, Collector collector)
+    {
+        var service = new SplitService(machine) { Environment = collector.Environment };
+        await service.StartEmulatorAsync();
+        await service.StartSiloAsync();
+        await service.StartGatewayAsync();
+        await service.UntilReadyAsync();
+        await service.Operator.CreateOrganizationAsync("acme");
+        return service;
     }
 
     private static string NewTrace() => Guid.NewGuid().ToString("n");

@@ -247,8 +247,9 @@ internal sealed partial class OrgDatabaseGrain(
     private async Task LeaveWhenMovedAsync(IOrgDatabase database)
     {
         await database.Moved;
-        // A migration here has put the next one in its place, or is about to.
-        if (_activation.State == DatabaseState.Active && !IsMigrating && _activation.Database == database) DeactivateOnIdle();
+        // A migration here puts the next one in its place.
+        await _migrating.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        if (_activation.State == DatabaseState.Active && _activation.Database == database) DeactivateOnIdle();
     }
 
     private async Task PutAwayWhenIdleAsync(CancellationToken cancellationToken)

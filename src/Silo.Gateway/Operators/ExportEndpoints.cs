@@ -25,8 +25,8 @@ internal sealed partial class ExportEndpoints(SiloGrains grains, PatientCalls ca
     {
         var calls = ActivatorUtilities.CreateInstance<ExportEndpoints>(app.ServiceProvider);
         // For the admin page: a browser saves what a link names, however large, and to a link it adds the cookie but no header.
-        app.MapGet("/admin/export/{id}", calls.Export).RequireAuthorization(CallerPolicies.Admin).ExcludeFromDescription();
-        app.MapGet("/api/admin/organizations/{id}/export", calls.Export).RequireAuthorization(CallerPolicies.Admin).WithTags("Operators")
+        app.MapGet("/admin/export/{id}", calls.Export).RequireAuthorization(CallerPolicies.Admin).WithMetadata(OperatorAudit.TakesDataAway).ExcludeFromDescription();
+        app.MapGet("/api/admin/organizations/{id}/export", calls.Export).RequireAuthorization(CallerPolicies.Admin).WithMetadata(OperatorAudit.TakesDataAway).WithTags("Operators")
             .WithName("ExportOrganization").Produces<Stream>(StatusCodes.Status200OK, ContentType)
             .WithDescription("The organization's database as it is now, as one SQLite file. Repr-Digest (RFC 9530) and ETag have its SHA-256.");
     }

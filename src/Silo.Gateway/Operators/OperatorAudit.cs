@@ -13,6 +13,9 @@ namespace Silo.Gateway.Operators;
 /// </summary>
 internal sealed partial class OperatorAudit(RequestDelegate next, SiloGrains grains, TimeProvider time, ILogger<OperatorAudit> logger)
 {
+    /// <summary>Marks a call that takes an organization's data away, at whatever path.</summary>
+    public static readonly object TakesDataAway = new Mark();
+
     private const int MaxActionLength = 300;
 
     public static void Map(IEndpointRouteBuilder app) =>
@@ -45,9 +48,9 @@ internal sealed partial class OperatorAudit(RequestDelegate next, SiloGrains gra
     }
 
     // Routes do not look at the case of letters, so neither does this.
-    private static bool IsAction(HttpContext context) => context.Request.Path.StartsWithSegments("/api/admin", StringComparison.OrdinalIgnoreCase)
-        && context.GetEndpoint() is not null
-        && (!HttpMethods.IsGet(context.Request.Method) || context.Request.Path.Value!.TrimEnd('/').EndsWith("/export", StringComparison.OrdinalIgnoreCase));
+    private static bool IsAction(HttpContext context) => context.GetEndpoint() is { } call
+        && (call.Metadata.GetMetadata<Mark>() is not null
+            || (!HttpMethods.IsGet(context.Request.Method) && context.Request.Path.StartsWithSegments("/api/admin", StringComparison.OrdinalIgnoreCase)));
 
     private async Task AnsweredAsync(OperatorAction action)
     {
@@ -64,6 +67,8 @@ internal sealed partial class OperatorAudit(RequestDelegate next, SiloGrains gra
 
     private static async Task<Ok<OperatorActionPage>> List(SiloGrains grains, string? cursor, string? limit, CancellationToken cancellationToken) =>
         TypedResults.Ok(await grains.Catalog.ListActions(string.IsNullOrEmpty(cursor) ? null : cursor, PageLimit.Parse(limit), cancellationToken));
+
+    private sealed class Mark;
 
     [LoggerMessage(LogLevel.Error, "How an operator's action was answered could not be written down: {Action}, {Status}")]
     private partial void LogNotRecorded(string action, int? status, Exception exception);

@@ -225,11 +225,14 @@ public sealed partial class OrganizationCatalog
         "end migrations in",
         async (connection, token) =>
         {
-            await using var transaction = await connection.BeginTransactionAsync(token);
             await using var command = connection.CreateCommand();
-            command.Transaction = transaction;
             command.Add("@now", OrganizationRow.Column(_time.GetUtcNow()));
             command.Add("@stale", OrganizationRow.Column(_time.GetUtcNow() - stale));
+            // Every silo looks every few seconds, and nearly always in vain: nobody is to wait for that.
+            command.CommandText = "SELECT count(*) FROM organization_migrations WHERE finished_at IS NULL AND renewed_at < @stale";
+            if (Convert.ToInt64(await command.ExecuteScalarAsync(token), CultureInfo.InvariantCulture) == 0) return 0;
+            await using var transaction = await connection.BeginTransactionAsync(token);
+            command.Transaction = transaction;
             command.CommandText = $"""
                 UPDATE organizations SET is_db_provisioning = '0' WHERE is_db_provisioning = '1'
                   AND id IN (SELECT organization_id FROM organization_migrations WHERE finished_at IS NULL AND renewed_at < @stale AND {IsFrozenStep})

@@ -117,7 +117,7 @@ public sealed partial class OrgDatabase
         {
             if (_closing) throw Unavailable("The database is being put away.", null);
             RequireLease();
-            if (_watch is { } watch) await watch.BeforeWriteAsync(cancellationToken);
+            await AskCatalogAsync(cancellationToken);
             await _interlock.WaitAsync(cancellationToken);
             RequireLease();
             var done = await BackgroundThread.RunAsync(() =>

@@ -187,11 +187,23 @@ public sealed partial class OrgDatabase : IOrgDatabase
 
     /// <summary>
     /// From now on each write asks the catalog first: refused while it says that the organization is being moved
-    /// (<see cref="OrganizationErrorCode.DatabaseProvisioning"/>), and once it was. Nobody needs to say when that is over.
+    /// (<see cref="OrganizationErrorCode.DatabaseProvisioning"/>), and once it was. It ends with the first write that the catalog lets through: from
+    /// then on an outage of the catalog is nothing to the organization. The catalog must say so already.
     /// </summary>
     /// <param name="organization">Its row of the catalog.</param>
     /// <param name="catalog">The catalog.</param>
     public void FollowCatalog(Organization organization, OrganizationCatalog catalog) => _watch = new CatalogWatch(organization, catalog, _time);
+
+    /// <summary>Whether writes ask the catalog.</summary>
+    internal bool FollowsCatalog => _watch is not null;
+
+    private async ValueTask AskCatalogAsync(CancellationToken cancellationToken)
+    {
+        if (_watch is not { } watch) return;
+        await watch.BeforeWriteAsync(cancellationToken);
+        // Another one may have begun meanwhile.
+        Interlocked.CompareExchange(ref _watch, null, watch);
+    }
 
     /// <summary>What the admin API shows.</summary>
     public OrgDatabaseStatus Status() => new(
@@ -220,7 +232,7 @@ public sealed partial class OrgDatabase : IOrgDatabase
             {
                 if (_closing) throw Unavailable("The database is being put away.", null);
                 RequireLease();
-                if (_watch is { } watch) await watch.BeforeWriteAsync(cancellationToken);
+                await AskCatalogAsync(cancellationToken);
                 if (!_litestream.Published.IsCompletedSuccessfully) await WaitPublishedAsync(cancellationToken);
                 var done = await Task.Run(() => CommitAsync(operation, change, since, cancellationToken), CancellationToken.None);
                 // The process may have been stopped for minutes since it looked; what it committed then is not promised to anyone.

@@ -131,6 +131,9 @@ public sealed partial class MigrationRun
     [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: the copy that was not moved to could not be put away: {Problem}")]
     private partial void LogNotClosed(OrganizationId organization, string problem);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: what the migration left in {Folder} could not be deleted: {Problem}")]
+    private partial void LogFolderStays(OrganizationId organization, string folder, string problem);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: unexpected error in a migration")]
     private partial void LogUnexpected(OrganizationId organization, Exception exception);
 }

@@ -33,6 +33,7 @@ public sealed partial class MigrationRun : IAsyncDisposable
     private volatile string? _table;
     private bool _isVerified;
     private long? _frozenAt;
+    private OrgDatabase? _unserved; // the copy, open, while it is not what serves
 
     internal MigrationRun(MigrationTools tools, Organization organization, MigrationStatus begun)
     {
@@ -112,44 +113,6 @@ public sealed partial class MigrationRun : IAsyncDisposable
         },
         cancellationToken);
 
-    /// <summary>Moves the organization back to Turso. What was written since it was moved from there is exported, and refused unless it is to be left behind.</summary>
-    /// <param name="database">The open database in SQLite. It serves on; afterwards it is only to be put away.</param>
-    /// <param name="discardNewWrites">Goes back all the same.</param>
-    /// <param name="cancellationToken">Gives up, unless the organization was moved.</param>
-    /// <returns>Whether it was moved.</returns>
-    public Task<bool> RollBackAsync(OrgDatabase database, bool discardNewWrites, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(database);
-        return RunAsync(
-            async token =>
-            {
-                // Turso must be there to go back to.
-                await OpenSource().QueryAsync(new TursoStatement("SELECT 1"), token);
-                await FreezeAsync(
-                    OrganizationDbType.Sqlite,
-                    async flush =>
-                    {
-                        database.FollowCatalog(_organization, _tools.Catalog);
-                        await database.FlushAsync(flush);
-                        await database.WaitReplicatedAsync(0, flush); // and it is still ours
-                    },
-                    token);
-                using var frozen = LimitFreeze(token);
-                await AtAsync(MigrationStep.Verifying, frozen.Token);
-                await ExportChangesAsync(database, frozen.Token);
-                if (_report.WritesSinceMove is { Any: true } since && !discardNewWrites)
-                {
-                    throw Refused(
-                        $"since the organization was moved, {since.Added} contacts were added, {since.Changed} changed and {since.Removed} removed, and the audit trail got {since.AuditEntries} entries, "
-                        + $"of which Turso has nothing. All of it is in the object {since.Object} of the bucket. Go back all the same with discardNewWrites (silo migrate --rollback --discard-new-writes).");
-                }
-                await database.WaitReplicatedAsync(0, frozen.Token);
-                await MoveAsync(() => _tools.Catalog.FlipToTursoAsync(Id, Operation, Frozen(), CancellationToken.None), MigrationStep.RolledBack, frozen.Token);
-                return true;
-            },
-            cancellationToken);
-    }
-
     /// <summary>Ends it before anything was done.</summary>
     /// <param name="reason">Why, to go on in a sentence.</param>
     public Task GiveUpAsync(string reason) => RunAsync<bool>(_ => throw Refused(reason), CancellationToken.None);
@@ -185,8 +148,23 @@ public sealed partial class MigrationRun : IAsyncDisposable
         }
         finally
         {
+            // Writes are let in again by now; to put the copy away may take as long as the bucket does.
+            if (_unserved is { } copy) await CloseAsync(copy);
             if (hasPlace) _tools.Places.Release();
-            await Task.Run(() => { if (Directory.Exists(_files.DataDirectory)) Directory.Delete(_files.DataDirectory, recursive: true); }, CancellationToken.None);
+            await Task.Run(DeleteFolder, CancellationToken.None);
+        }
+    }
+
+    private void DeleteFolder()
+    {
+        try
+        {
+            if (Directory.Exists(_files.DataDirectory)) Directory.Delete(_files.DataDirectory, recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The next start empties it.
+            LogFolderStays(Id, _files.DataDirectory, e.Message);
         }
     }
 
@@ -228,24 +206,21 @@ public sealed partial class MigrationRun : IAsyncDisposable
         var (bucket, path) = (_tools.Bucket.BucketName, OrganizationCatalog.ReplicaPathOf(Id));
         var moved = _organization with { DbType = OrganizationDbType.Sqlite, GcsBucketName = bucket, GcsReplicaPath = path };
         var database = await _tools.Opening.OpenChosenAsync(moved, new ChosenFile(_files, $"the Turso database {_report.Source}"), owner, phases, frozen);
-        var isServing = false;
-        try
+        _unserved = database;
+        // It is published, and the head is still ours (invariant 4).
+        await database.FlushAsync(frozen);
+        await database.WaitReplicatedAsync(0, frozen);
+        if (_status.Kind == MigrationKind.Rehearse)
         {
-            // It is published, and the head is still ours (invariant 4).
-            await database.FlushAsync(frozen);
-            await database.WaitReplicatedAsync(0, frozen);
-            if (_status.Kind == MigrationKind.Rehearse) await EndAsync(null, cancellationToken);
-            else await MoveAsync(() => _tools.Catalog.FlipToSqliteAsync(Id, Operation, bucket, path, Frozen(), CancellationToken.None), MigrationStep.Completed, frozen);
-            isServing = _status.Kind == MigrationKind.Migrate;
-            return isServing ? database : null;
+            await EndAsync(null, cancellationToken);
+            return null;
         }
-        finally
-        {
-            // Nothing of it is on this machine only.
-            if (!isServing) await CloseAsync(database);
-        }
+        await MoveAsync(() => _tools.Catalog.FlipToSqliteAsync(Id, Operation, bucket, path, Frozen(), CancellationToken.None), MigrationStep.Completed, frozen);
+        _unserved = null;
+        return database;
     }
 
+    /// <summary>Puts the copy away; nothing of it is on this machine only.</summary>
     private async Task CloseAsync(OrgDatabase database)
     {
         try
@@ -274,21 +249,6 @@ public sealed partial class MigrationRun : IAsyncDisposable
     private void RequireSame()
     {
         if (_report.Problems.Count > 0) throw Refused($"both sides are not the same: {string.Join("; ", _report.Problems)}.");
-    }
-
-    /// <summary>Counts what was written since the organization was moved, and puts all of the database where it can be found again.</summary>
-    private async Task ExportChangesAsync(OrgDatabase database, CancellationToken cancellationToken)
-    {
-        var copy = Path.Combine(Temporary, "before-rollback.db");
-        await database.CopyAsync(copy, _tools.Options.MaxFreeze, cancellationToken);
-        var since = await Task.Run(() => MovedDatabase.ChangesSinceMove(copy), CancellationToken.None);
-        if (since.Any)
-        {
-            since = since with { Object = $"rollbacks/{Id}/{Operation}.db" };
-            await using var content = new FileStream(copy, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0, FileOptions.Asynchronous | FileOptions.SequentialScan);
-            await _tools.Bucket.UploadAsync(since.Object, content, "application/vnd.sqlite3", cancellationToken);
-        }
-        Found(_report with { WritesSinceMove = since });
     }
 
     private async Task FreezeAsync(OrganizationDbType from, Func<CancellationToken, Task> flush, CancellationToken cancellationToken)

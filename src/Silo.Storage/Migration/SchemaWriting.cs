@@ -8,7 +8,7 @@ namespace Silo.Storage.Migration;
 internal static class SchemaWriting
 {
     /// <summary>The name that the older system's contacts have once our schema is laid over a copy.</summary>
-    public const string KeptContacts = "contacts_before_silo";
+    public const string KeptContacts = LegacyContacts.Kept;
 
     /// <summary>The name that the audit trail of Turso has then; its rows are in ours too.</summary>
     public const string KeptAudit = "silo_audit_before_migration";

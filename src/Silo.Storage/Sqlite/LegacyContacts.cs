@@ -10,7 +10,8 @@ namespace Silo.Storage.Sqlite;
 /// </summary>
 internal static class LegacyContacts
 {
-    private const string Kept = "contacts_before_silo";
+    /// <summary>The name that the older table is kept under.</summary>
+    public const string Kept = "contacts_before_silo";
 
     /// <summary>Moves the older table out of the way, if there is one.</summary>
     public static void SetAside(SqliteConnection connection)

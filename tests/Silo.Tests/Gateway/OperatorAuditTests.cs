@@ -42,6 +42,18 @@ public sealed class OperatorAuditTests(StandInCluster cluster) : IAsyncLifetime
         Assert.All(rows, row => Assert.NotEmpty(row.GetProperty("operator").GetString()!));
     }
 
+    [Theory]
+    [InlineData("/api/admin/organizations/{0}/export")]
+    [InlineData("/admin/export/{0}")]
+    public async Task Export_AtEitherPath_IsWrittenDown(string path)
+    {
+        cluster.StandIns.Files[_id] = [1, 2, 3];
+        var asked = string.Format(System.Globalization.CultureInfo.InvariantCulture, path, _id);
+        using var sent = await _gateway.Get(asked, _gateway.Tokens.Admin());
+        Assert.Equal(HttpStatusCode.OK, sent.StatusCode);
+        Assert.Equal($"GET {asked}", Assert.Single(cluster.StandIns.Actions.Values).Action);
+    }
+
     [Fact]
     public async Task Action_ThatCannotBeWrittenDown_IsNotDone()
     {

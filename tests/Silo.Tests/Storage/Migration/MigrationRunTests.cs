@@ -81,7 +81,9 @@ public sealed class MigrationRunTests(SqldFixture fixture) : IClassFixture<SqldF
         Assert.Equal((MigrationStep.Failed, 1, 1, 1, 0), (refused.Step, since.Added, since.Changed, since.Removed, since.AuditEntries));
         Assert.Contains("1 contacts were added, 1 changed and 1 removed", refused.Problem, StringComparison.Ordinal);
         Assert.NotNull(await _bench.Bucket.GetAsync(since.Object!, Token));
+        Assert.True(file.FollowsCatalog);
         await file.CreateAsync(NewId(), new ContactFields("goes on"), Token);
+        Assert.False(file.FollowsCatalog); // or an outage of the catalog would stop its writes
 
         await other.RunAsync(MigrationKind.RollBack, async run => Assert.True(await run.RollBackAsync(file, true, Token)));
         Assert.Equal((MigrationStep.RolledBack, 2), ((await world.StatusAsync()).Step, (await world.StatusAsync()).Report!.WritesSinceMove!.Added));
