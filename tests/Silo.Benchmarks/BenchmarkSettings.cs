@@ -12,6 +12,9 @@ internal sealed record BenchmarkSettings
     /// <summary>Rounds: each organization once per round when cold, floor and Silo once per round when warm.</summary>
     public int Rounds { get; init; } = 5;
 
+    /// <summary>How the names of the warm measurements begin that are wanted; empty for all.</summary>
+    public string Only { get; init; } = "";
+
     /// <summary>Seconds of one warm measurement.</summary>
     public int Seconds { get; init; } = 5;
 

@@ -14,6 +14,7 @@ var defaults = new BenchmarkSettings();
 var organizations = new Option<int?>("--organizations") { Description = "Organizations; by default 20 cold, 100 warm, 300 for memory, 1,000 for warmup." };
 var contacts = Number("--contacts", "Contacts of each organization.", defaults.Contacts);
 var rounds = Number("--rounds", "Rounds of cold and warm.", defaults.Rounds);
+var only = new Option<string>("--only") { Description = "Of warm, only what is named so at its beginning: get, list, insert or mixed.", DefaultValueFactory = _ => "" };
 var seconds = Number("--seconds", "Seconds of one warm measurement.", defaults.Seconds);
 var connections = Number("--connections", "Connections at saturation.", defaults.Connections);
 var latency = Number("--latency-ms", "Latency of the bucket in the second pass of cold and for replicated; 0 for none.", defaults.LatencyMs);
@@ -25,7 +26,7 @@ var host = new Option<string[]>("--host") { Description = "Setting of the standa
 var environment = new Option<string[]>("--environment") { Description = "Environment variable of the servers, NAME=value; may be given several times." };
 var root = new RootCommand("Measures Silo beside a plain ASP.NET endpoint on Microsoft.Data.Sqlite: cold starts, warm requests, memory per active organization; and alone: replicated writes, checkpoints, bulk imports, exports, reads from Turso, migrations from there, what it costs to be watched; and replays weeks of use, for what warm-up gives.")
 {
-    what, organizations, contacts, rounds, seconds, connections, latency, written, withoutFloor, data, json, host, environment,
+    what, organizations, contacts, rounds, only, seconds, connections, latency, written, withoutFloor, data, json, host, environment,
 };
 root.SetAction(async (arguments, cancellationToken) =>
 {
@@ -34,6 +35,7 @@ root.SetAction(async (arguments, cancellationToken) =>
         Organizations = arguments.GetValue(organizations),
         Contacts = arguments.GetValue(contacts),
         Rounds = arguments.GetValue(rounds),
+        Only = arguments.GetRequiredValue(only),
         Seconds = arguments.GetValue(seconds),
         Connections = arguments.GetValue(connections),
         LatencyMs = arguments.GetValue(latency),

@@ -73,6 +73,10 @@ public sealed class DatabaseOptions
     [Range(1, 100_000)]
     public int MaxWaitingWrites { get; set; } = 1_000;
 
+    /// <summary>How many writes of one database, waiting at the same time, share a commit; 1 gives each its own.</summary>
+    [Range(1, 1_000)]
+    public int MaxWritesPerCommit { get; set; } = 64;
+
     /// <summary>The longest that a write waits for the bucket to catch up (<c>Litestream:MaxLagBytes</c>); then <c>too_many_requests</c>.</summary>
     [Range(typeof(TimeSpan), "00:00:00.100", "00:01:00")]
     public TimeSpan MaxWriteWait { get; set; } = TimeSpan.FromSeconds(10);

@@ -15,16 +15,14 @@ public sealed partial class OrgDatabase
     /// <exception cref="OrganizationException">
     /// <see cref="OrganizationErrorCode.TooManyRequests"/>: the bucket did not catch up in time, or an import's merge took longer.
     /// </exception>
-    private async Task EnterWriteAsync(CancellationToken cancellationToken)
+    private async Task EnterWriteAsync(long since)
     {
-        if (WriteDelay is { Ticks: > 0 } delay) await Task.Delay(delay, _time, cancellationToken);
-        var since = _time.GetTimestamp();
         for (; ; )
         {
-            await WaitForBucketAsync(since, cancellationToken);
+            await WaitForBucketAsync(since);
             var left = _options.MaxWriteWait - _time.GetElapsedTime(since);
-            if (!await _writeLock.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, cancellationToken)) throw Busy();
-            // All that waited were woken together; the first ones may have used up what there was.
+            if (!await _writeLock.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero)) throw Busy();
+            // An import may have used up what there was.
             if (!IsTooFarAhead) return;
             _writeLock.Release();
         }
@@ -49,7 +47,7 @@ public sealed partial class OrgDatabase
         }
     }
 
-    private async Task WaitForBucketAsync(long since, CancellationToken cancellationToken)
+    private async Task WaitForBucketAsync(long since)
     {
         // Asked for before the look: a confirmation between the two is not missed.
         for (var confirmation = _tracker.NextConfirmation; IsTooFarAhead; confirmation = _tracker.NextConfirmation)
@@ -57,7 +55,7 @@ public sealed partial class OrgDatabase
             try
             {
                 var left = _options.MaxWriteWait - _time.GetElapsedTime(since);
-                await confirmation.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, cancellationToken);
+                await confirmation.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time);
             }
             catch (TimeoutException e)
             {

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
@@ -37,10 +35,8 @@ public sealed partial class OrgDatabase : IOrgDatabase
     private readonly ILogger _logger;
     private readonly Action _afterClose;
     private readonly SemaphoreSlim _writeLock = new(1, 1);
-    private int _waitingWrites;
     private long _highWater;
     private readonly long _openedAt;
-    private bool _saidUnpublished; // under the write lock
     private volatile bool _closing;
     private volatile CatalogWatch? _watch; // null unless the catalog says, or may soon say, that nothing may be written
 
@@ -197,119 +193,10 @@ public sealed partial class OrgDatabase : IOrgDatabase
     /// <summary>Whether writes ask the catalog.</summary>
     internal bool FollowsCatalog => _watch is not null;
 
-    private async ValueTask AskCatalogAsync(CancellationToken cancellationToken)
-    {
-        if (_watch is not { } watch) return;
-        await watch.BeforeWriteAsync(cancellationToken);
-        // Another one may have begun meanwhile.
-        Interlocked.CompareExchange(ref _watch, null, watch);
-    }
-
     /// <summary>What the admin API shows.</summary>
     public OrgDatabaseStatus Status() => new(
         _litestream.Pid, _litestream.Restarts, _litestream.Remedies, Length(_files.Database), Length(_files.Database + "-wal"), _tracker.Lag, _tracker.LagBytes,
         _tracker.LastUploadAt, _lease.Epoch, _litestream.PublishedGeneration, Problem);
-
-    /// <summary>Runs a change in its turn and takes note of where its commit ended.</summary>
-    /// <exception cref="OrganizationException">
-    /// <see cref="OrganizationErrorCode.TooManyRequests"/> when too many wait or the replica is too far behind;
-    /// <see cref="OrganizationErrorCode.DatabaseMoved"/> when another owner has the organization, or may have it by now;
-    /// <see cref="OrganizationErrorCode.DatabaseUnavailable"/> when the disk refuses, or while the database is put away.
-    /// </exception>
-    private async Task<CommittedContact> WriteAsync(DatabaseOperation operation, Func<ContactWriter, CommittedContact> change, CancellationToken cancellationToken)
-    {
-        var since = _metrics.Begin();
-        using var span = SiloActivities.StartOperation(operation.Name);
-        if (Interlocked.Increment(ref _waitingWrites) > _options.MaxWaitingWrites)
-        {
-            Interlocked.Decrement(ref _waitingWrites);
-            throw new OrganizationException(OrganizationErrorCode.TooManyRequests, "Too many writes of this organization wait already.") { RetryAfter = TimeSpan.FromSeconds(1) };
-        }
-        try
-        {
-            await EnterWriteAsync(cancellationToken);
-            try
-            {
-                if (_closing) throw Unavailable("The database is being put away.", null);
-                RequireLease();
-                await AskCatalogAsync(cancellationToken);
-                if (!_litestream.Published.IsCompletedSuccessfully) await WaitPublishedAsync(cancellationToken);
-                var done = await Task.Run(() => CommitAsync(operation, change, since, cancellationToken), CancellationToken.None);
-                // The process may have been stopped for minutes since it looked; what it committed then is not promised to anyone.
-                RequireLease();
-                return done;
-            }
-            finally
-            {
-                _writeLock.Release();
-            }
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _waitingWrites);
-        }
-    }
-
-    private async Task<CommittedContact> CommitAsync(DatabaseOperation operation, Func<ContactWriter, CommittedContact> change, long arrived, CancellationToken cancellationToken)
-    {
-        await _interlock.WaitAsync(cancellationToken);
-        RequireLease(); // the waits until here may have been long
-        _metrics.Entered(arrived);
-        var span = Activity.Current is { Recorded: true } traced ? traced : null;
-        span?.AddEvent(new ActivityEvent("turn"));
-        var since = _metrics.Begin();
-        CommittedContact done;
-        try
-        {
-            done = change(_contacts);
-        }
-        catch (SqliteException e) when (e.SqliteErrorCode is DiskFull or InputOutput)
-        {
-            // SQLite has rolled the statement back; the file is as it was.
-            LogDiskRefused(Organization, e.Message);
-            throw Unavailable("The silo's disk refused the write; nothing was changed.", e);
-        }
-        finally
-        {
-            _metrics.Ran(operation, since);
-        }
-        return done with { Commit = NoteCommit(span?.Context ?? default) };
-    }
-
-    private long NoteCommit(ActivityContext tracedBy = default)
-    {
-        var end = _writer.MeasureWal();
-        _interlock.Committed(end);
-        var commit = _tracker.Committed(end, tracedBy, out var confirmed);
-        _litestream.Confirmed(confirmed);
-        return commit;
-    }
-
-    /// <summary>
-    /// Before the first publication a killed silo's rows would be in no generation that the next owner restores, so a write waits
-    /// for it; but not for long, since a local write is promised on this machine first.
-    /// </summary>
-    private async Task WaitPublishedAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            var left = _litestreamOptions.PublishWait - _time.GetElapsedTime(_openedAt);
-            await _litestream.Published.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, cancellationToken);
-        }
-        catch (TimeoutException) when (!_saidUnpublished)
-        {
-            _saidUnpublished = true;
-            LogUnpublishedWrite(Organization, _litestreamOptions.PublishWait.TotalSeconds);
-        }
-        catch (TimeoutException)
-        {
-            // Said once.
-        }
-        catch (Exception e) when (e is HeadMovedException or HeadException)
-        {
-            throw MovedAway(e);
-        }
-    }
 
     private static long Length(string path) => new FileInfo(path) is { Exists: true } file ? file.Length : 0;
 
@@ -320,12 +207,6 @@ public sealed partial class OrgDatabase : IOrgDatabase
 
     private static OrganizationException Unavailable(string message, Exception? cause) =>
         new(OrganizationErrorCode.DatabaseUnavailable, message, cause) { RetryAfter = TimeSpan.FromSeconds(1) };
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: the disk refused a write: {Problem}")]
-    private partial void LogDiskRefused(OrganizationId organization, string problem);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: a write went on although no generation is published after {Seconds} s")]
-    private partial void LogUnpublishedWrite(OrganizationId organization, double seconds);
 }
 
 /// <summary>A change of a contact and the number of its commit.</summary>

@@ -90,14 +90,14 @@ public sealed class ReplicationTracker
 
     /// <summary>Takes note of a commit that ended here.</summary>
     /// <returns>The commit's number.</returns>
-    public long Committed(WalPosition end) => Committed(end, default, out _);
+    public long Committed(WalPosition end) => Committed(end, [], out _);
 
     /// <summary>Takes note of a commit that ended here.</summary>
     /// <param name="end">Where.</param>
-    /// <param name="tracedBy">The span that made it, if that is recorded.</param>
+    /// <param name="tracedBy">The recorded ones of the spans that made it.</param>
     /// <param name="confirmed">What the bucket is found to have already: a piece that was copied between the commit and this call.</param>
     /// <returns>The commit's number.</returns>
-    internal long Committed(WalPosition end, ActivityContext tracedBy, out Confirmation confirmed)
+    internal long Committed(WalPosition end, ReadOnlySpan<ActivityContext> tracedBy, out Confirmation confirmed)
     {
         lock (_lock)
         {
@@ -105,7 +105,10 @@ public sealed class ReplicationTracker
             var mark = new Mark(_newest.Commit + 1, _order.Of(end.Salt, _readSalt()), end, _time.GetTimestamp(), _newest.TotalBytes + bytes);
             _newest = mark;
             if (_marks.Count < MaxMarks) _marks.Enqueue(mark);
-            if (tracedBy != default && _traced.Count < MaxTraced) _traced.Add(new TracedCommit(mark.Commit, tracedBy, _time.GetUtcNow()));
+            foreach (var span in tracedBy)
+            {
+                if (_traced.Count < MaxTraced) _traced.Add(new TracedCommit(mark.Commit, span, _time.GetUtcNow()));
+            }
             confirmed = Confirm();
             return mark.Commit;
         }

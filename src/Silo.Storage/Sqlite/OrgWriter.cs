@@ -1,5 +1,6 @@
 using Microsoft.Data.Sqlite;
 using Microsoft.Win32.SafeHandles;
+using SQLitePCL;
 
 namespace Silo.Storage.Sqlite;
 
@@ -11,6 +12,8 @@ internal sealed class OrgWriter : IDisposable
 {
     private readonly string _walPath;
     private readonly SqliteCommand _measureWal;
+    private readonly SqliteCommand _begin;
+    private readonly SqliteCommand _commit;
     private SafeFileHandle? _wal;
     private ulong _salt;
 
@@ -20,6 +23,8 @@ internal sealed class OrgWriter : IDisposable
         Connection = OrgConnection.OpenWriter(path);
         // NOOP looks and changes nothing (SQLite 3.51); the other modes would checkpoint, which only Litestream may.
         _measureWal = Connection.Prepare("PRAGMA wal_checkpoint(NOOP)");
+        _begin = Connection.Prepare("BEGIN IMMEDIATE");
+        _commit = Connection.Prepare("COMMIT");
     }
 
     public SqliteConnection Connection { get; }
@@ -37,10 +42,29 @@ internal sealed class OrgWriter : IDisposable
         }
     }
 
+    /// <summary>Runs statements in one transaction; where it throws, none has changed anything.</summary>
+    public void Transact(Action statements)
+    {
+        _begin.ExecuteNonQuery();
+        try
+        {
+            statements();
+            _commit.ExecuteNonQuery();
+        }
+        catch
+        {
+            // After some errors of the disk SQLite has rolled back already.
+            if (raw.sqlite3_get_autocommit(Connection.Handle) == 0) Connection.Execute("ROLLBACK");
+            throw;
+        }
+    }
+
     public void Dispose()
     {
         _wal?.Dispose();
         _measureWal.Dispose();
+        _begin.Dispose();
+        _commit.Dispose();
         Connection.Dispose();
     }
 

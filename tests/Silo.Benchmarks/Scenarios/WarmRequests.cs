@@ -37,6 +37,7 @@ internal sealed class WarmRequests(BenchmarkRun run)
 
         async Task MeasureAsync(string name, Func<WarmLoads, Func<uint, IRequestSource>> load, int connections, Limit? share, Limit? latency)
         {
+            if (!name.StartsWith(run.Settings.Only, StringComparison.Ordinal)) return;
             run.Say(name);
             var (below, ours) = (new Rounds(floor, connections), new Rounds(silo, connections));
             for (var round = 0; round <= run.Settings.Rounds; round++)
