@@ -17,8 +17,8 @@ namespace Silo.Storage.Migration;
 /// </summary>
 public sealed class DatabaseMigration : IDisposable
 {
-    private const string Pragmas = """
-        PRAGMA page_size = 4096;
+    private const string Pragmas = $"""
+        PRAGMA page_size = {OrgConnection.NewPageSize};
         PRAGMA encoding = 'UTF-8';
         PRAGMA journal_mode = MEMORY;
         PRAGMA synchronous = OFF;

@@ -15,8 +15,15 @@ internal static class OrgConnection
 {
     private const int EnableQpsg = 1007; // SQLITE_DBCONFIG_ENABLE_QPSG
 
+    /// <summary>
+    /// Bytes of a page of a new file; one that exists keeps its own. Every commit puts each page that it changed into the WAL, whole, and
+    /// Litestream copies, compresses and uploads it: an insert changes three or four, so small pages make it cheap.
+    /// </summary>
+    public const string NewPageSize = "1024";
+
     // Automatic checkpoints are off, since only Litestream may checkpoint: frames that it has not copied would be gone.
-    private const string WriterPragmas = """
+    private const string WriterPragmas = $"""
+        PRAGMA page_size = {NewPageSize};
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = NORMAL;
         PRAGMA wal_autocheckpoint = 0;

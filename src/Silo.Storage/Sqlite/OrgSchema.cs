@@ -95,8 +95,6 @@ internal static class OrgSchema
         var found = (int)connection.Scalar<long>("PRAGMA user_version");
         if (found > Version)
             throw new SchemaException($"The file of {organization} has schema version {found}, and this program knows up to {Version}: it was written by a newer one. Upgrade this silo.", isUseless: false);
-        if (connection.Scalar<long>("PRAGMA page_size") is var pageSize and not WalPosition.PageSize)
-            throw new SchemaException($"The file of {organization} has pages of {pageSize} bytes; only {WalPosition.PageSize} can be followed to the bucket. VACUUM a copy to that size.", isUseless: false);
 
         for (var version = found; version < Version; version++)
         {

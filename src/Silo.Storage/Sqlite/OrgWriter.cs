@@ -14,6 +14,7 @@ internal sealed class OrgWriter : IDisposable
     private readonly SqliteCommand _measureWal;
     private readonly SqliteCommand _begin;
     private readonly SqliteCommand _commit;
+    private readonly int _pageSize;
     private SafeFileHandle? _wal;
     private ulong _salt;
 
@@ -21,6 +22,7 @@ internal sealed class OrgWriter : IDisposable
     {
         _walPath = path + "-wal";
         Connection = OrgConnection.OpenWriter(path);
+        _pageSize = (int)Connection.Scalar<long>("PRAGMA page_size");
         // NOOP looks and changes nothing (SQLite 3.51); the other modes would checkpoint, which only Litestream may.
         _measureWal = Connection.Prepare("PRAGMA wal_checkpoint(NOOP)");
         _begin = Connection.Prepare("BEGIN IMMEDIATE");
@@ -37,7 +39,7 @@ internal sealed class OrgWriter : IDisposable
             var frames = CountFrames();
             var salt = ReadSalt();
             // The same salt before and after the count: these are frames of one WAL. A salt never comes back.
-            if (salt == _salt) return new WalPosition(salt, frames);
+            if (salt == _salt) return new WalPosition(salt, frames, _pageSize);
             _salt = salt;
         }
     }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace Silo.Storage.Sqlite;
@@ -13,10 +14,11 @@ internal sealed class WalChain
     /// <summary>Bytes of a WAL's header.</summary>
     public const int HeaderSize = 32;
 
-    /// <summary>Bytes of a frame: its header and a page.</summary>
-    public const int FrameSize = FrameHeaderSize + WalPosition.PageSize;
+    /// <summary>Bytes of the header of a frame; the page follows.</summary>
+    public const int FrameHeaderSize = 24;
 
-    private const int FrameHeaderSize = 24;
+    private const int MinPageSize = 512;
+    private const int MaxPageSize = 65_536;
     private const uint MagicLittleEndian = 0x377f0682;
     private const uint MagicBigEndian = 0x377f0683;
 
@@ -31,6 +33,9 @@ internal sealed class WalChain
     /// <summary>Bytes of the current WAL so far.</summary>
     public long Length { get; private set; }
 
+    /// <summary>Bytes of a page, as the WAL's header says.</summary>
+    public int PageSize { get; private set; }
+
     /// <summary>Takes the header of the next WAL.</summary>
     /// <exception cref="WalChainException">It is none, or not of the WAL that follows the last one.</exception>
     public void Begin(ReadOnlySpan<byte> header)
@@ -38,12 +43,15 @@ internal sealed class WalChain
         if (header.Length < HeaderSize) throw new WalChainException("it is shorter than a WAL header");
         var magic = Word(header);
         if (magic is not (MagicLittleEndian or MagicBigEndian)) throw new WalChainException("it does not begin with a WAL header");
-        if (Word(header[8..]) != WalPosition.PageSize) throw new WalChainException($"it has pages of {Word(header[8..])} bytes, not {WalPosition.PageSize}");
         _bigEndian = magic == MagicBigEndian;
         (_sum0, _sum1) = (0, 0);
         Sum(header[..24]);
         if (_sum0 != Word(header[24..]) || _sum1 != Word(header[28..])) throw new WalChainException("its WAL header is damaged");
         (_salt0, _salt1) = (Word(header[16..]), Word(header[20..]));
+        var pageSize = Word(header[8..]);
+        if (pageSize is < MinPageSize or > MaxPageSize || !BitOperations.IsPow2(pageSize)) throw new WalChainException($"it has pages of {pageSize} bytes");
+        if (_lastSalt0 is not null && pageSize != PageSize) throw new WalChainException($"it has pages of {pageSize} bytes, and the one before it of {PageSize}");
+        PageSize = (int)pageSize;
         if (_lastSalt0 is { } last && _salt0 != unchecked(last + 1)) throw new WalChainException("it is of another WAL than the one that follows");
         _lastSalt0 = _salt0;
         EndsWithCommit = true;
@@ -60,7 +68,7 @@ internal sealed class WalChain
         if (Word(frame[8..]) != _salt0 || Word(frame[12..]) != _salt1) throw new WalChainException("it is of another WAL");
         if (Word(frame[16..]) != _sum0 || Word(frame[20..]) != _sum1) throw new WalChainException("it does not continue the piece before it");
         EndsWithCommit = Word(frame[4..]) != 0;
-        Length += FrameSize;
+        Length += frame.Length;
         return (int)Word(frame);
     }
 

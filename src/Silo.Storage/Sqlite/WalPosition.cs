@@ -9,16 +9,14 @@ namespace Silo.Storage.Sqlite;
 /// </summary>
 /// <param name="Salt">Bytes 16 to 24 of the WAL header; 0 while there is no WAL.</param>
 /// <param name="Frames">Committed frames (pages).</param>
-public readonly record struct WalPosition(ulong Salt, int Frames)
+/// <param name="PageSize">Bytes of a page of the database.</param>
+public readonly record struct WalPosition(ulong Salt, int Frames, int PageSize)
 {
-    /// <summary>Page size of every organization's database.</summary>
-    public const int PageSize = 4096;
-
     private const int HeaderSize = 32;
-    private const int FrameSize = 24 + PageSize;
+    private const int FrameHeaderSize = 24;
 
     /// <summary>Bytes of WAL up to the end of the last committed frame.</summary>
-    public long Bytes => Frames == 0 ? 0 : HeaderSize + ((long)Frames * FrameSize);
+    public long Bytes => Frames == 0 ? 0 : HeaderSize + ((long)Frames * (FrameHeaderSize + PageSize));
 
     /// <summary>The salt in a WAL file's header, or in Litestream's copy of one; 0 when there is no file or no whole header.</summary>
     public static ulong ReadSalt(string walPath)

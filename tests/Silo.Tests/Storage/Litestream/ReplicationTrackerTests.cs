@@ -14,7 +14,7 @@ public sealed class ReplicationTrackerTests
 
     private ReplicationTracker Tracker() => new(() => _salt, _time);
 
-    private static WalPosition At(ulong salt, int frames) => new(salt, frames);
+    private static WalPosition At(ulong salt, int frames) => new(salt, frames, 4096);
 
     [Fact]
     public void Uploaded_OfPublishedGeneration_ConfirmsWhatItReaches()
