@@ -13,7 +13,8 @@ namespace Silo.Storage.Litestream;
 /// <param name="environment">The bucket.</param>
 public sealed class LitestreamRestore(LitestreamBinary binary, LitestreamOptions options, LitestreamEnvironment environment)
 {
-    private const string NoSpace = "no space left on device"; // ENOSPC in Go's words
+    // ENOSPC in Go's words, and SQLITE_FULL in SQLite's.
+    private static readonly string[] NoSpace = ["no space left on device", "database or disk is full"];
 
     // Litestream writes the path of an address anew and escapes it, so a folder with a space in its name would not be found.
     private const string WorkingFolder = "file:///proc/self/cwd";
@@ -47,7 +48,7 @@ public sealed class LitestreamRestore(LitestreamBinary binary, LitestreamOptions
             if (process.ExitCode != 0)
             {
                 var said = $"litestream restore of generation {generation} ended with {process.ExitCode}: {Tail(await errors + await output)}.";
-                throw said.Contains(NoSpace, StringComparison.Ordinal)
+                throw NoSpace.Any(words => said.Contains(words, StringComparison.Ordinal))
                     ? new IOException(said)
                     : new LitestreamException($"{said} If an object is damaged, restore an older version of it, or choose an older point (silo restore).");
             }
