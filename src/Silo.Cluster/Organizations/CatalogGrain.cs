@@ -31,18 +31,9 @@ internal sealed partial class CatalogGrain(OrganizationCatalog catalog, ILogger<
     /// <inheritdoc/>
     public Task<OperatorActionPage> ListActions(string? cursor, int limit, CancellationToken cancellationToken) => Ask(catalog.ListActionsAsync(cursor, limit, cancellationToken));
 
-    /// <inheritdoc/>
-    public Task CheckHealth(CancellationToken cancellationToken) => Ask(CheckAsync(cancellationToken));
-
     private async Task<bool> RecordAsync(OperatorAction action, CancellationToken cancellationToken)
     {
         await catalog.RecordAsync(action, cancellationToken);
-        return true;
-    }
-
-    private async Task<bool> CheckAsync(CancellationToken cancellationToken)
-    {
-        await catalog.CheckAsync(cancellationToken);
         return true;
     }
 

@@ -5,7 +5,6 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 using OpenTelemetry.Metrics;
-using Silo.Storage.Catalog;
 using Silo.Telemetry;
 
 namespace Silo.Cluster.Telemetry;
@@ -17,8 +16,6 @@ namespace Silo.Cluster.Telemetry;
 internal sealed class MonitoringEndpoint : IAsyncDisposable
 {
     private const int MaxConnections = 100;
-
-    private static readonly TimeSpan CatalogTimeout = TimeSpan.FromSeconds(2);
 
     private readonly IServiceProvider _services;
     private readonly WebApplication _web;
@@ -83,31 +80,21 @@ internal sealed class MonitoringEndpoint : IAsyncDisposable
     private void Map()
     {
         _web.MapGet("/health/live", context => AnswerAsync(context, StatusCodes.Status200OK, "live"));
-        _web.MapGet("/health/ready", async context =>
-        {
-            var isReady = await IsReadyAsync(context.RequestAborted);
-            await AnswerAsync(context, isReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable, isReady ? "ready" : "unavailable");
-        });
+        _web.MapGet("/health/ready", context => IsReady()
+            ? AnswerAsync(context, StatusCodes.Status200OK, "ready")
+            : AnswerAsync(context, StatusCodes.Status503ServiceUnavailable, "unavailable"));
         if (_services.GetRequiredService<IOptions<TelemetryOptions>>().Value.Metrics)
             _web.MapPrometheusScrapingEndpoint("/metrics", _services.GetRequiredService<MeterProvider>(), configureBranchedPipeline: null, optionsName: null);
     }
 
-    /// <summary>Whether the silo takes calls, and has its catalog.</summary>
-    private async Task<bool> IsReadyAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// Whether the silo takes calls. Without its catalog it has not begun to; when that goes away later, what is open serves on, and an
+    /// orchestrator that took all silos for broken would end that too.
+    /// </summary>
+    private bool IsReady()
     {
         var lifetime = _services.GetRequiredService<IHostApplicationLifetime>();
-        if (!lifetime.ApplicationStarted.IsCancellationRequested || lifetime.ApplicationStopping.IsCancellationRequested) return false;
-        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        timeout.CancelAfter(CatalogTimeout);
-        try
-        {
-            await _services.GetRequiredService<OrganizationCatalog>().CheckAsync(timeout.Token).WaitAsync(timeout.Token);
-            return true;
-        }
-        catch (Exception e) when (e is CatalogException or OperationCanceledException)
-        {
-            return false;
-        }
+        return lifetime.ApplicationStarted.IsCancellationRequested && !lifetime.ApplicationStopping.IsCancellationRequested;
     }
 
     private static Task AnswerAsync(HttpContext context, int status, string text)

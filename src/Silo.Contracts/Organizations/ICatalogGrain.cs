@@ -39,8 +39,4 @@ public interface ICatalogGrain : IGrainWithIntegerKey
     /// <param name="cancellationToken">Gives up waiting.</param>
     [Alias("actions")]
     Task<OperatorActionPage> ListActions(string? cursor, int limit, CancellationToken cancellationToken);
-
-    /// <summary>Returns when the silo can reach its catalog; throws when it cannot.</summary>
-    [Alias("check")]
-    Task CheckHealth(CancellationToken cancellationToken);
 }

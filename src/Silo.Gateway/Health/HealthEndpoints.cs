@@ -5,7 +5,7 @@ namespace Silo.Gateway.Health;
 /// <summary>Whether this process lives, and whether it can serve: for an orchestrator, so without a token.</summary>
 internal static class HealthEndpoints
 {
-    private static readonly TimeSpan CatalogTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan SiloTimeout = TimeSpan.FromSeconds(2);
 
     public static void Map(IEndpointRouteBuilder app)
     {
@@ -15,14 +15,17 @@ internal static class HealthEndpoints
             .Produces<HealthAnswer>().Produces<HealthAnswer>(StatusCodes.Status503ServiceUnavailable);
     }
 
-    /// <summary>Ready when a silo can reach its catalog.</summary>
+    /// <summary>
+    /// Ready when a silo answers, with or without its catalog: with that away, what is open is served, and a proxy must not take all
+    /// gateways out for it.
+    /// </summary>
     private static async Task<IResult> Ready(SiloGrains grains, CancellationToken cancellationToken)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        timeout.CancelAfter(CatalogTimeout);
+        timeout.CancelAfter(SiloTimeout);
         try
         {
-            await grains.Catalog.CheckHealth(timeout.Token).WaitAsync(timeout.Token);
+            await grains.ActiveDatabases.DeadSilos(timeout.Token).WaitAsync(timeout.Token);
             return TypedResults.Ok(new HealthAnswer("ready"));
         }
         // Whatever the reason is, the answer to the orchestrator is the same.

@@ -113,20 +113,6 @@ public sealed partial class OrganizationCatalog : IDisposable
         return _database.UseAsync($"add organization {organization.Id.Value} to", (connection, token) => AddAsync(connection, added, token), cancellationToken);
     }
 
-    /// <summary>Returns when the catalog can be read; throws when it cannot.</summary>
-    public Task CheckAsync(CancellationToken cancellationToken) => _database.UseAsync(
-        "read",
-        async (connection, token) =>
-        {
-            // An open connection goes on reading a file that has been deleted under it.
-            if (_database is SqliteDatabase && !File.Exists(_database.Name)) throw new FileNotFoundException("the file is gone", _database.Name);
-            await using var command = connection.CreateCommand();
-            command.CommandText = OrganizationRow.Select + " LIMIT 1";
-            await using var reader = await command.ExecuteReaderAsync(token);
-            return await reader.ReadAsync(token);
-        },
-        cancellationToken);
-
     /// <inheritdoc/>
     public void Dispose() => _database.Dispose();
 

@@ -12,7 +12,7 @@ public sealed class HealthEndpointsTests(StandInCluster cluster) : IAsyncLifetim
     public async ValueTask DisposeAsync()
     {
         cluster.StandIns.Failures.Clear();
-        if (cluster.StandIns.Gates.TryRemove(StandInCatalogGrain.Name, out var gate)) gate.TrySetResult();
+        if (cluster.StandIns.Gates.TryRemove(StandInActiveDatabasesGrain.Name, out var gate)) gate.TrySetResult();
         await _gateway.DisposeAsync();
     }
 
@@ -27,16 +27,24 @@ public sealed class HealthEndpointsTests(StandInCluster cluster) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task Ready_WithoutACatalog_IsUnavailable()
+    public async Task Ready_WithoutACatalog_IsOk()
     {
         cluster.StandIns.Failures[StandInCatalogGrain.Name] = new InvalidOperationException("secret");
+        using var ready = await _gateway.Get("/health/ready");
+        Assert.Equal(HttpStatusCode.OK, ready.StatusCode);
+    }
+
+    [Fact]
+    public async Task Ready_WithoutASilo_IsUnavailable()
+    {
+        cluster.StandIns.Failures[StandInActiveDatabasesGrain.Name] = new InvalidOperationException("secret");
         await IsUnavailable();
     }
 
     [Fact]
-    public async Task Ready_WithASilentCatalog_IsUnavailable()
+    public async Task Ready_WithSilentSilos_IsUnavailable()
     {
-        cluster.StandIns.Gates[StandInCatalogGrain.Name] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        cluster.StandIns.Gates[StandInActiveDatabasesGrain.Name] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await IsUnavailable();
     }
 

@@ -287,8 +287,6 @@ public sealed class StandInCatalogGrain(StandIns standIns) : Grain, ICatalogGrai
             .Select(row => row.Value.Last()).Take(limit + 1).ToList();
         return new FleetReport(3, 2, 1, 0, rows.Count(row => row.Problem is not null), [.. rows.Take(limit)], rows.Count > limit ? rows[limit - 1].Organization.Value : null);
     }
-
-    public Task CheckHealth(CancellationToken cancellationToken) => standIns.Meet(Name);
 }
 
 public sealed class StandInLocksGrain(StandIns standIns) : Grain, ILocksGrain
@@ -311,7 +309,13 @@ public sealed class StandInLocksGrain(StandIns standIns) : Grain, ILocksGrain
 
 public sealed class StandInActiveDatabasesGrain(StandIns standIns) : Grain, IActiveDatabasesGrain
 {
-    public Task<IReadOnlyList<string>> DeadSilos(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<string>>([]);
+    public const string Name = "active-databases";
+
+    public async Task<IReadOnlyList<string>> DeadSilos(CancellationToken cancellationToken)
+    {
+        await standIns.Meet(Name);
+        return [];
+    }
 
     public Task<IReadOnlyList<DatabaseStatus>> List(CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<DatabaseStatus>>([.. standIns.Active.Values]);

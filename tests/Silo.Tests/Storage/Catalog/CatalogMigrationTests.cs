@@ -26,7 +26,7 @@ public sealed class CatalogMigrationTests : IDisposable
         var catalog = await _fixture.OpenMigratedAsync();
         await catalog.MigrateAsync(Cancellation);
         Assert.Equal(AllScripts, _fixture.Sql(JournalSql));
-        await catalog.CheckAsync(Cancellation);
+        await catalog.FindAsync(OrganizationId.Parse("acme"), Cancellation);
     }
 
     [Fact]
@@ -130,7 +130,7 @@ public sealed class CatalogMigrationTests : IDisposable
             transaction.Commit();
         }
 
-        await (await waiting).CheckAsync(Cancellation);
+        await (await waiting).FindAsync(OrganizationId.Parse("acme"), Cancellation);
         Assert.Equal(["old|turso"], _fixture.Sql("SELECT id, db_type FROM organizations"));
     }
 

@@ -36,7 +36,7 @@ public sealed class PostgresCatalogTests : IAsyncLifetime
     {
         await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Open().MigrateAsync(Token)));
         Assert.Equal("7", await SqlAsync("SELECT count(*) FROM silo_schema_versions"));
-        await Open().CheckAsync(Token);
+        await Open().FindAsync(OrganizationId.Parse("acme"), Token);
     }
 
     [Fact]
