@@ -27,6 +27,14 @@ public sealed class ClusteringOptions : IValidatableObject
     [Range(0, 65535)]
     public int GatewayPort { get; set; } = 30000;
 
+    /// <summary>Where this silo listens for other silos if that is not <see cref="SiloPort"/>: behind an address translation, a port mapping or a proxy.</summary>
+    [Range(1, 65535)]
+    public int? ListeningSiloPort { get; set; }
+
+    /// <summary>Where this silo listens for gateways if that is not <see cref="GatewayPort"/>.</summary>
+    [Range(1, 65535)]
+    public int? ListeningGatewayPort { get; set; }
+
     /// <summary>
     /// The IP address under which other machines reach this silo. Without one: loopback, and with <see cref="ClusteringProvider.Postgres"/>
     /// the first address of this machine. A loopback address is the only one that is then listened on; otherwise all are.
@@ -46,6 +54,10 @@ public sealed class ClusteringOptions : IValidatableObject
         if (ClusterDatabase.Problem(Provider, Connection) is { } problem) yield return new ValidationResult(problem, [nameof(Provider), nameof(Connection)]);
         if (AdvertisedAddress is not null && !IPAddress.TryParse(AdvertisedAddress, out _))
             yield return new ValidationResult($"Clustering:AdvertisedAddress ('{AdvertisedAddress}') is no IP address.", [nameof(AdvertisedAddress)]);
+        if (ListeningSiloPort is not null && SiloPort == 0)
+            yield return new ValidationResult("Clustering:ListeningSiloPort needs a Clustering:SiloPort that is known to whatever stands in front.", [nameof(ListeningSiloPort)]);
+        if (ListeningGatewayPort is not null && GatewayPort == 0)
+            yield return new ValidationResult("Clustering:ListeningGatewayPort needs a Clustering:GatewayPort that is known to whatever stands in front.", [nameof(ListeningGatewayPort)]);
     }
 }
 

@@ -101,19 +101,14 @@ public static class SiloHosting
 
     private static ClusteringOptions AddClustering(this IServiceCollection services, IConfiguration configuration)
     {
-        void Bind(ClusteringOptions options)
-        {
-            configuration.GetSection("Clustering").Bind(options);
-            options.Connection = configuration.GetConnectionString("Cluster") ?? configuration.GetConnectionString("Catalog");
-        }
-        services.AddSingleton<IValidateOptions<ClusteringOptions>, ClusteringOptionsValidator>();
-        services.AddOptions<ClusteringOptions>().Configure(Bind).ValidateOnStart();
+        // Here and not at the start, as other options: Orleans is composed of them.
+        var options = configuration.GetSection("Clustering").Get<ClusteringOptions>() ?? new ClusteringOptions();
+        options.Connection = configuration.GetConnectionString("Cluster") ?? configuration.GetConnectionString("Catalog");
+        if (new ClusteringOptionsValidator().Validate(null, options) is { Failed: true } result)
+            throw new OptionsValidationException(nameof(ClusteringOptions), typeof(ClusteringOptions), result.Failures);
+        services.AddSingleton(Options.Create(options));
         services.AddSingleton<MembershipTables>();
-        // Orleans is composed before any options are validated.
-        var now = new ClusteringOptions();
-        Bind(now);
-        var result = new ClusteringOptionsValidator().Validate(null, now);
-        return result.Failed ? throw new OptionsValidationException(nameof(ClusteringOptions), typeof(ClusteringOptions), result.Failures) : now;
+        return options;
     }
 
     private static void AddGrains(this ISiloBuilder silo, IConfiguration configuration, ClusteringOptions clustering)

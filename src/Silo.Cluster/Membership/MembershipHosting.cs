@@ -26,6 +26,12 @@ internal static class MembershipHosting
         {
             silo.UseLocalhostClustering(siloPort, gatewayPort, serviceId: clustering.ClusterId, clusterId: clustering.ClusterId);
         }
+        silo.Configure<EndpointOptions>(endpoints =>
+        {
+            var address = endpoints.SiloListeningEndpoint?.Address ?? endpoints.AdvertisedIPAddress;
+            if (clustering.ListeningSiloPort is { } forSilos) endpoints.SiloListeningEndpoint = new IPEndPoint(address, forSilos);
+            if (clustering.ListeningGatewayPort is { } forGateways) endpoints.GatewayListeningEndpoint = new IPEndPoint(address, forGateways);
+        });
         if (clustering.Kubernetes) silo.UseKubernetesHosting();
 
         silo.Configure<ClusterMembershipOptions>(options =>

@@ -42,21 +42,8 @@ public static class ClusterConnectionExtensions
     public static IHostApplicationBuilder AddSiloClusterClient(this IHostApplicationBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        var configuration = builder.Configuration;
-        void Bind(ClusteringOptions options)
-        {
-            configuration.GetSection(ClusteringOptions.Section).Bind(options);
-            options.Connection = configuration.GetConnectionString("Cluster") ?? configuration.GetConnectionString("Catalog");
-        }
-        builder.Services.AddOptions<ClusteringOptions>().Configure(Bind).ValidateOnStart();
-        builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<ClusteringOptions>, ClusteringOptionsValidator>());
+        var options = builder.AddClustering();
         builder.Services.TryAddSingleton(TimeProvider.System);
-        var options = new ClusteringOptions();
-        Bind(options);
-        // Orleans is composed before any options are validated.
-        if (new ClusteringOptionsValidator().Validate(null, options) is { Failed: true } result)
-            throw new OptionsValidationException(nameof(ClusteringOptions), typeof(ClusteringOptions), result.Failures);
-
         var hostedBefore = builder.Services.Where(service => service.ServiceType == typeof(IHostedService)).ToHashSet();
         builder.UseOrleansClient(client =>
         {
@@ -72,6 +59,18 @@ public static class ClusterConnectionExtensions
         builder.Services.AddHostedService<ClusterConnection>();
         builder.Services.AddHostedService<SiloDeathWatch>();
         return builder;
+    }
+
+    private static ClusteringOptions AddClustering(this IHostApplicationBuilder builder)
+    {
+        // Here and not at the start, as other options: Orleans is composed of them.
+        var configuration = builder.Configuration;
+        var options = configuration.GetSection(ClusteringOptions.Section).Get<ClusteringOptions>() ?? new ClusteringOptions();
+        options.Connection = configuration.GetConnectionString("Cluster") ?? configuration.GetConnectionString("Catalog");
+        if (new ClusteringOptionsValidator().Validate(null, options) is { Failed: true } result)
+            throw new OptionsValidationException(nameof(ClusteringOptions), typeof(ClusteringOptions), result.Failures);
+        builder.Services.AddSingleton(Options.Create(options));
+        return options;
     }
 
     private static void UseSilosOf(this IClientBuilder client, ClusteringOptions options)
