@@ -27,7 +27,7 @@ internal sealed class Owner : IAsyncDisposable
         Name = name;
         _settings = settings;
         _hasSteppedClock = hasSteppedClock;
-        Link = new BucketLink(bucket.Url);
+        Link = new NetworkLink(bucket.Url.Port);
         _organizations = organizations;
         _recorder = recorder;
         _clockFile = _machine["clock"];
@@ -36,7 +36,8 @@ internal sealed class Owner : IAsyncDisposable
     /// <summary>Also its cluster's id, by which heads name it.</summary>
     public string Name { get; }
 
-    public BucketLink Link { get; }
+    /// <summary>Its way to the bucket.</summary>
+    public NetworkLink Link { get; }
 
     /// <summary>Null while it does not run.</summary>
     public Service? Service => _service;

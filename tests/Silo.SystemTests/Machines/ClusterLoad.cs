@@ -35,7 +35,9 @@ internal sealed class ClusterLoad : IAsyncDisposable
         lock (requests) return [.. requests];
     }
 
-    public IEnumerable<Request> Failures => _ledgers.SelectMany(ledger => Of(ledger.Organization)).Where(request => request.Status is not (200 or 201));
+    public IEnumerable<Request> All => _ledgers.SelectMany(ledger => Of(ledger.Organization));
+
+    public IEnumerable<Request> Failures => All.Where(request => request.Status is not (200 or 201));
 
     /// <summary>Waits until so many more writes of each organization were answered well.</summary>
     public async Task UntilWrittenAsync(IEnumerable<string> organizations, int writes)
@@ -53,7 +55,7 @@ internal sealed class ClusterLoad : IAsyncDisposable
     {
         await StopAsync();
         foreach (var ledger in _ledgers) await ledger.CheckAsync(_cluster.Member(ledger.Organization));
-        var all = _ledgers.SelectMany(ledger => Of(ledger.Organization)).ToList();
+        var all = All.ToList();
         foreach (var slow in all.Where(request => request.Took > TimeSpan.FromSeconds(1)).OrderBy(request => request.Begun).Take(100))
             TestContext.Current.TestOutputHelper?.WriteLine($"slow: {slow.Organization} {(slow.IsWrite ? "write" : "read")} at {slow.Begun.TotalSeconds:0.0} s took {slow.Took.TotalSeconds:0.0} s: {slow.Status}");
         TestContext.Current.TestOutputHelper?.WriteLine(

@@ -3,28 +3,35 @@ using System.Net.Sockets;
 
 namespace Silo.SystemTests.Faults;
 
-/// <summary>The network between one owner and the bucket: all of the owner's connections go through it, and it can be cut.</summary>
-internal sealed class BucketLink : IAsyncDisposable
+/// <summary>The network in front of a program that listens, be it the bucket or a silo: those who come this way can be cut off.</summary>
+internal sealed class NetworkLink : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly int _bucketPort;
+    private readonly int _port;
+    private readonly Func<IPEndPoint, (Gate There, Gate Back)?> _ways;
+    private readonly Gate _gate = new();
     private readonly CancellationTokenSource _closing = new();
     private readonly Lock _lock = new();
     private readonly HashSet<Socket> _sockets = []; // under _lock
     private readonly Task _accepting;
-    private volatile TaskCompletionSource _passable = Passable(true);
     private volatile bool _refusing;
     private long _delayTicks;
 
-    public BucketLink(Uri bucket)
+    /// <param name="port">Where the program listens.</param>
+    /// <param name="ways">The gates of who connects from there, null for one who has left already. Without it all have the same one, both ways.</param>
+    public NetworkLink(int port, Func<IPEndPoint, (Gate There, Gate Back)?>? ways = null)
     {
-        _bucketPort = bucket.Port;
+        _port = port;
+        _ways = ways ?? (_ => (_gate, _gate));
         _listener.Start();
         _accepting = AcceptAsync();
     }
 
-    /// <summary>What the owner takes for the bucket.</summary>
-    public string Authority => $"127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}";
+    /// <summary>What others take for the program's port.</summary>
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    /// <summary>What others take for the program.</summary>
+    public string Authority => $"127.0.0.1:{Port}";
 
     /// <summary>How much later everything arrives, each way.</summary>
     public TimeSpan Delay
@@ -34,7 +41,7 @@ internal sealed class BucketLink : IAsyncDisposable
     }
 
     /// <summary>Nothing arrives any more, and nobody is told. What is under way arrives after <see cref="Heal"/>.</summary>
-    public void Silence() => _passable = Passable(false);
+    public void Silence() => _gate.Shut();
 
     /// <summary>Every connection is reset, and so is every new one.</summary>
     public void Reset()
@@ -48,7 +55,7 @@ internal sealed class BucketLink : IAsyncDisposable
     {
         Delay = TimeSpan.Zero;
         _refusing = false;
-        _passable.TrySetResult();
+        _gate.Open();
     }
 
     public async ValueTask DisposeAsync()
@@ -59,13 +66,6 @@ internal sealed class BucketLink : IAsyncDisposable
         CloseAll();
         await _accepting;
         _closing.Dispose();
-    }
-
-    private static TaskCompletionSource Passable(bool now)
-    {
-        var passable = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (now) passable.SetResult();
-        return passable;
     }
 
     private async Task AcceptAsync()
@@ -80,18 +80,19 @@ internal sealed class BucketLink : IAsyncDisposable
         }
     }
 
-    private async Task CarryAsync(Socket owner)
+    private async Task CarryAsync(Socket caller)
     {
-        var bucket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        var program = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            Keep(owner);
-            Keep(bucket);
-            if (_refusing) return;
-            await bucket.ConnectAsync(IPAddress.Loopback, _bucketPort, _closing.Token);
-            var there = PumpAsync(owner, bucket);
-            var back = PumpAsync(bucket, owner);
-            await await Task.WhenAny(there, back); // one half that ends ends both: HTTP needs no half-open connection
+            Keep(caller);
+            Keep(program);
+            if (_refusing || _ways((IPEndPoint)caller.RemoteEndPoint!) is not { } ways) return;
+            await ways.There.PassAsync(_closing.Token);
+            await program.ConnectAsync(IPAddress.Loopback, _port, _closing.Token);
+            var there = PumpAsync(caller, program, ways.There);
+            var back = PumpAsync(program, caller, ways.Back);
+            await await Task.WhenAny(there, back); // one half that ends ends both: neither HTTP nor Orleans needs a half-open connection
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
         {
@@ -99,18 +100,18 @@ internal sealed class BucketLink : IAsyncDisposable
         }
         finally
         {
-            Close(owner);
-            Close(bucket);
+            Close(caller);
+            Close(program);
         }
     }
 
-    private async Task PumpAsync(Socket from, Socket to)
+    private async Task PumpAsync(Socket from, Socket to, Gate gate)
     {
         var buffer = new byte[64 * 1024];
         while (await from.ReceiveAsync(buffer, _closing.Token) is > 0 and var length)
         {
             if (Delay is { Ticks: > 0 } delay) await Pause.ForAsync(delay, _closing.Token);
-            await _passable.Task.WaitAsync(_closing.Token);
+            await gate.PassAsync(_closing.Token);
             for (var sent = 0; sent < length;) sent += await to.SendAsync(buffer.AsMemory(sent, length - sent), _closing.Token);
         }
     }
