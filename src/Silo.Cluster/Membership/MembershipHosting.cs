@@ -51,8 +51,9 @@ internal static class MembershipHosting
             options.EnableConnectionLivenessCheck = false;
             options.TableRefreshTimeout = TableRefresh;
         });
-        // The strongest that Orleans has: the others let a silo start an organization that another one is still putting away. Who was
-        // killed or evicted keeps its registrations for this long after the time of its death, so that a frozen one has noticed before.
+        // The strongest that Orleans has: the others let a silo start an organization that another one is still putting away. It counts
+        // from the last sign of life of who died and is over when that is found out: the head decides who writes, and a wait here would
+        // also hold up organizations that only have their entry with the dead one.
         silo.AddDistributedGrainDirectory();
         silo.Configure<GrainDirectoryOptions>(options => options.RangeLeaseDuration = clustering.ProbeInterval * 2 * MissedProbes);
     }
