@@ -44,9 +44,9 @@ public sealed class ClusteringOptions : IValidatableObject
     /// <summary>Whether this silo runs in Kubernetes: it takes its addresses and the cluster's name from its pod, and looks after pods that are gone.</summary>
     public bool Kubernetes { get; set; }
 
-    /// <summary>The time between two questions whether another silo lives. Three without an answer make it suspect; each is waited for up to twice as long when the machine is busy.</summary>
+    /// <summary>The time between two questions whether another silo lives. Four without an answer make it suspect; each is waited for up to four times as long when the machine is busy.</summary>
     [Range(typeof(TimeSpan), "00:00:00.500", "00:01:00")]
-    public TimeSpan ProbeInterval { get; set; } = TimeSpan.FromSeconds(2);
+    public TimeSpan ProbeInterval { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <inheritdoc/>
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)

@@ -11,7 +11,10 @@ namespace Silo.Cluster.Membership;
 internal static class MembershipHosting
 {
     /// <summary>Unanswered questions after which a silo suspects another one.</summary>
-    private const int MissedProbes = 3;
+    private const int MissedProbes = 4;
+
+    /// <summary>How many times as long an answer is waited for when they have come late of late.</summary>
+    private const int MaxPatience = 4;
 
     /// <summary>
     /// How often a silo looks whether it was declared dead itself. One that is cut off from the others hears it nowhere else, and is to
@@ -44,7 +47,7 @@ internal static class MembershipHosting
         silo.Configure<ClusterMembershipOptions>(options =>
         {
             options.ProbeTimeout = options.MinProbeTimeout = clustering.ProbeInterval;
-            options.MaxProbeTimeout = clustering.ProbeInterval * 2;
+            options.MaxProbeTimeout = clustering.ProbeInterval * MaxPatience;
             options.NumMissedProbesLimit = MissedProbes;
             // Orleans would spare a silo for as long as anything comes from it. One that is heard and does not hear would then never be
             // replaced, and every call to it wait for its time-out; and one that is cut off would have twice as long.
@@ -55,7 +58,7 @@ internal static class MembershipHosting
         // from the last sign of life of who died and is over when that is found out: the head decides who writes, and a wait here would
         // also hold up organizations that only have their entry with the dead one.
         silo.AddDistributedGrainDirectory();
-        silo.Configure<GrainDirectoryOptions>(options => options.RangeLeaseDuration = clustering.ProbeInterval * 2 * MissedProbes);
+        silo.Configure<GrainDirectoryOptions>(options => options.RangeLeaseDuration = clustering.ProbeInterval * MaxPatience * MissedProbes);
     }
 
     private static void AddEndpoints(this ISiloBuilder silo, ClusteringOptions clustering, int siloPort, int gatewayPort)
