@@ -11,25 +11,42 @@ public sealed partial class OrganizationCatalog
     /// <summary>The most usages of one page.</summary>
     public const int MaxUsages = 1_000;
 
+    /// <summary>The most organizations that uses are added of at once: a statement of 1,000 parameters and about 250 KB.</summary>
+    public const int MaxUsageBatch = 200;
+
     /// <summary>How often adding to a row is tried that another silo changes at the same time.</summary>
     private const int MaxUsageTries = 5;
 
-    /// <summary>Adds uses to what is known of an organization, whoever else does so at the same time.</summary>
-    /// <param name="id">Whose.</param>
-    /// <param name="uses">When it was used, in order.</param>
+    private sealed record UsageRow(OrganizationId Id, long Version, UsageProfile Profile);
+
+    /// <summary>Adds uses to what is known of organizations, whoever else does so at the same time; of all of them in one transaction.</summary>
+    /// <param name="uses">When each was used, in order; of <see cref="MaxUsageBatch"/> at most.</param>
     /// <param name="cancellationToken">Gives up waiting.</param>
-    /// <returns>What is known now; null when others changed it each time, or there is no such organization: then nothing was added.</returns>
-    public Task<UsageProfile?> AddUsesAsync(OrganizationId id, IReadOnlyList<DateTimeOffset> uses, CancellationToken cancellationToken) => _database.UseAsync(
-        $"add uses of {id.Value} to",
-        async (connection, token) =>
-        {
-            for (var tries = 0; tries < MaxUsageTries; tries++)
+    /// <returns>What is known now. Left out are those that others changed each time and those that are no organizations: of them nothing was added.</returns>
+    public Task<IReadOnlyDictionary<OrganizationId, UsageProfile>> AddUsesAsync(IReadOnlyDictionary<OrganizationId, IReadOnlyList<DateTimeOffset>> uses, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(uses.Count, MaxUsageBatch);
+        return _database.UseAsync<IReadOnlyDictionary<OrganizationId, UsageProfile>>(
+            "add uses to",
+            async (connection, token) =>
             {
-                if (await TryAddUsesAsync(connection, id, uses, token) is { } profile) return profile;
-            }
-            return null;
-        },
-        cancellationToken);
+                var added = new Dictionary<OrganizationId, UsageProfile>();
+                IReadOnlyCollection<OrganizationId> left = [.. uses.Keys];
+                for (var tries = 0; left.Count > 0 && tries < MaxUsageTries; tries++)
+                {
+                    var rows = await ReadUsagesAsync(connection, left, token);
+                    foreach (var (id, _, profile) in rows)
+                    {
+                        foreach (var use in uses[id]) profile.Use(use);
+                    }
+                    var written = await WriteUsagesAsync(connection, rows, token);
+                    foreach (var row in rows.Where(row => written.Contains(row.Id))) added.Add(row.Id, row.Profile);
+                    left = [.. rows.Select(row => row.Id).Where(id => !written.Contains(id))];
+                }
+                return added;
+            },
+            cancellationToken);
+    }
 
     /// <summary>What is known of the organizations that are used most, those first.</summary>
     /// <param name="limit">How many, 1 to <see cref="MaxUsages"/>.</param>
@@ -59,40 +76,56 @@ public sealed partial class OrganizationCatalog
         },
         cancellationToken);
 
-    // The row is changed only if it is still the one that was read, so that two silos add to each other's uses and not in their place.
-    private async Task<UsageProfile?> TryAddUsesAsync(DbConnection connection, OrganizationId id, IReadOnlyList<DateTimeOffset> uses, CancellationToken cancellationToken)
+    /// <returns>A row for each that is an organization; one of version 0 where nothing is known yet.</returns>
+    private static async Task<IReadOnlyList<UsageRow>> ReadUsagesAsync(DbConnection connection, IReadOnlyCollection<OrganizationId> ids, CancellationToken cancellationToken)
     {
         await using var command = connection.CreateCommand();
-        command.Add("@id", id.Value);
-        command.CommandText = "SELECT u.version, u.profile FROM organization_usage u WHERE u.organization_id = @id";
-        var (version, profile) = (0L, new UsageProfile());
-        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
+        foreach (var (number, id) in ids.Index()) command.Add($"@id{number}", id.Value);
+        command.CommandText = $"""
+            SELECT o.id, COALESCE(u.version, 0), u.profile FROM organizations o LEFT JOIN organization_usage u ON u.organization_id = o.id
+            WHERE o.id IN ({string.Join(", ", Enumerable.Range(0, ids.Count).Select(number => $"@id{number}"))})
+            ORDER BY o.id
+            """;
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var rows = new List<UsageRow>();
+        while (await reader.ReadAsync(cancellationToken))
         {
             // What a version to come has written is not understood, and begins anew.
-            if (await reader.ReadAsync(cancellationToken)) (version, profile) = (Convert.ToInt64(reader.GetValue(0), CultureInfo.InvariantCulture), UsageProfile.TryParse(reader.GetString(1)) ?? profile);
+            var profile = reader.IsDBNull(2) ? null : UsageProfile.TryParse(reader.GetString(2));
+            rows.Add(new UsageRow(OrganizationId.Parse(reader.GetString(0)), Convert.ToInt64(reader.GetValue(1), CultureInfo.InvariantCulture), profile ?? new UsageProfile()));
         }
-        foreach (var use in uses) profile.Use(use);
-        command.Add("@rank", profile.Rank);
-        command.Add("@used", OrganizationRow.Column(profile.LastUse ?? _time.GetUtcNow()));
-        command.Add("@now", OrganizationRow.Column(_time.GetUtcNow()));
-        command.Add("@profile", profile.ToText());
-        if (version == 0)
+        return rows;
+    }
+
+    // A row is changed only if it is still the one that was read, so that two silos add to each other's uses and not in their place. All
+    // silos come to the rows in the same order: none waits for one that waits for it.
+    private async Task<IReadOnlySet<OrganizationId>> WriteUsagesAsync(DbConnection connection, IReadOnlyList<UsageRow> rows, CancellationToken cancellationToken)
+    {
+        var written = new HashSet<OrganizationId>();
+        if (rows.Count == 0) return written;
+        var now = _time.GetUtcNow();
+        await using var command = connection.CreateCommand();
+        command.Add("@now", OrganizationRow.Column(now));
+        foreach (var (number, (id, version, profile)) in rows.Index())
         {
-            command.CommandText = """
-                INSERT INTO organization_usage (organization_id, usage_rank, last_used_at, changed_at, version, profile)
-                SELECT @id, @rank, @used, @now, 1, @profile WHERE EXISTS (SELECT 1 FROM organizations WHERE id = @id)
-                ON CONFLICT (organization_id) DO NOTHING
-                """;
+            command.Add($"@id{number}", id.Value);
+            command.Add($"@rank{number}", profile.Rank);
+            command.Add($"@used{number}", OrganizationRow.Column(profile.LastUse ?? now));
+            command.Add($"@version{number}", version + 1);
+            command.Add($"@profile{number}", profile.ToText());
         }
-        else
-        {
-            // A number in the text and not a parameter: PostgreSQL's INTEGER and Npgsql's bigint would need a cast.
-            command.CommandText = string.Create(CultureInfo.InvariantCulture, $"""
-                UPDATE organization_usage SET usage_rank = @rank, last_used_at = @used, changed_at = @now, profile = @profile, version = version + 1
-                WHERE organization_id = @id AND version = {version}
-                """);
-        }
-        return await command.ExecuteNonQueryAsync(cancellationToken) == 1 ? profile : null;
+        command.CommandText = $"""
+            INSERT INTO organization_usage AS held (organization_id, usage_rank, last_used_at, changed_at, version, profile)
+            VALUES {string.Join(", ", Enumerable.Range(0, rows.Count).Select(number => $"(@id{number}, @rank{number}, @used{number}, @now, @version{number}, @profile{number})"))}
+            ON CONFLICT (organization_id) DO UPDATE SET
+                usage_rank = excluded.usage_rank, last_used_at = excluded.last_used_at, changed_at = excluded.changed_at,
+                version = excluded.version, profile = excluded.profile
+            WHERE held.version = excluded.version - 1
+            RETURNING organization_id
+            """;
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken)) written.Add(OrganizationId.Parse(reader.GetString(0)));
+        return written;
     }
 
     private Task<IReadOnlyList<OrganizationUsage>> ListUsagesAsync(string rest, IReadOnlyList<(string Name, object Value)> parameters, CancellationToken cancellationToken) =>

@@ -51,22 +51,31 @@ public sealed class UsageJournal(OrganizationCatalog catalog, IOptions<WarmUpOpt
         foreach (var (least, _) in _known.ToArray().OrderBy(known => known.Value.Rank).Take(_options.MaxKnown / 10)) _known.TryRemove(least, out _);
     }
 
-    /// <summary>Writes down what waits. What cannot be written waits for the next time.</summary>
+    /// <summary>Writes down what waits, of many organizations at once. What cannot be written waits for the next time.</summary>
     /// <exception cref="CatalogException">The catalog cannot be used.</exception>
     public async Task WriteAsync(CancellationToken cancellationToken)
     {
-        foreach (var organization in _waiting.Keys.ToArray())
+        foreach (var batch in _waiting.Chunk(OrganizationCatalog.MaxUsageBatch))
         {
-            if (!_waiting.TryGetValue(organization, out var uses)) continue;
-            DateTimeOffset[] taken;
-            lock (uses) taken = [.. uses];
-            if (await catalog.AddUsesAsync(organization, taken, cancellationToken) is { } profile) Learn(organization, profile);
-            lock (uses)
-            {
-                // Only those: others may have come meanwhile, and pushed some of them out.
-                uses.RemoveAll(taken.Contains);
-                if (uses.Count == 0) _waiting.TryRemove(new KeyValuePair<OrganizationId, List<DateTimeOffset>>(organization, uses));
-            }
+            var taken = batch.ToDictionary(waiting => waiting.Key, waiting => Copy(waiting.Value));
+            var known = await catalog.AddUsesAsync(taken, cancellationToken);
+            foreach (var (organization, profile) in known) Learn(organization, profile);
+            foreach (var (organization, uses) in batch) Written(organization, uses, taken[organization]);
+        }
+    }
+
+    private static IReadOnlyList<DateTimeOffset> Copy(List<DateTimeOffset> uses)
+    {
+        lock (uses) return [.. uses];
+    }
+
+    private void Written(OrganizationId organization, List<DateTimeOffset> uses, IReadOnlyList<DateTimeOffset> taken)
+    {
+        lock (uses)
+        {
+            // Only those: others may have come meanwhile, and pushed some of them out.
+            uses.RemoveAll(taken.Contains);
+            if (uses.Count == 0) _waiting.TryRemove(new KeyValuePair<OrganizationId, List<DateTimeOffset>>(organization, uses));
         }
     }
 }

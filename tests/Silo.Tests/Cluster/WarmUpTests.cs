@@ -103,7 +103,7 @@ public sealed class WarmUpTests(StandInCluster cluster) : IDisposable
         var now = _fixture.Time.GetUtcNow();
         await catalog.AddAsync(new NewOrganization(_ids[0], "x", OrganizationDbType.Sqlite, null, null), Token);
         // In half an hour, as in each of the last weeks.
-        await catalog.AddUsesAsync(_ids[0], [.. Enumerable.Range(1, 5).Reverse().Select(weeks => now.AddDays(-7 * weeks).AddMinutes(30))], Token);
+        await UsageStory.AddUsesAsync(catalog, _ids[0], [.. Enumerable.Range(1, 5).Reverse().Select(weeks => now.AddDays(-7 * weeks).AddMinutes(30))]);
         using var warmUp = Make(catalog, new WarmUpOptions { MostUsed = 0, Predict = true });
         await warmUp.StartAsync(Token);
         await AdvanceUntilAsync(() => Arrived(0) > 0, "it is opened");
@@ -137,7 +137,7 @@ public sealed class WarmUpTests(StandInCluster cluster) : IDisposable
         {
             await catalog.AddAsync(new NewOrganization(_ids[i], "x", OrganizationDbType.Sqlite, null, null), Token);
             var from = _fixture.Time.GetUtcNow().AddHours(-3);
-            await catalog.AddUsesAsync(_ids[i], [.. Enumerable.Range(0, 1 + (10 * i)).Select(use => from.AddMinutes(2 * use))], Token);
+            await UsageStory.AddUsesAsync(catalog, _ids[i], [.. Enumerable.Range(0, 1 + (10 * i)).Select(use => from.AddMinutes(2 * use))]);
         }
     }
 

@@ -23,10 +23,10 @@ public sealed class OrganizationUsageTests : IDisposable
         var catalog = await _fixture.OpenMigratedAsync();
         var acme = OrganizationId.Parse("acme");
         await catalog.AddAsync(new NewOrganization(acme, "Acme", OrganizationDbType.Sqlite, null, null), Cancellation);
-        await catalog.AddUsesAsync(acme, [_fixture.Time.GetUtcNow()], Cancellation);
+        await UsageStory.AddUsesAsync(catalog, acme, _fixture.Time.GetUtcNow());
         _fixture.Sql("UPDATE organization_usage SET profile = 'AAAA'");
         Assert.Empty(await catalog.ListMostUsedAsync(10, Cancellation));
-        Assert.NotNull(await catalog.AddUsesAsync(acme, [_fixture.Time.GetUtcNow()], Cancellation));
+        Assert.NotNull(await UsageStory.AddUsesAsync(catalog, acme, _fixture.Time.GetUtcNow()));
         Assert.Single(await catalog.ListMostUsedAsync(10, Cancellation));
     }
 }
