@@ -1,3 +1,4 @@
+using Silo.Cluster.Warming;
 using Silo.Contracts;
 using Silo.Contracts.Databases;
 using Silo.Storage.Databases;
@@ -7,7 +8,7 @@ using Silo.Storage.Usage;
 namespace Silo.Cluster.Databases;
 
 /// <summary>What a silo knows of one activation while it lives: the grain writes it, the admin API reads it from other threads.</summary>
-internal sealed class OrgActivation(OrganizationId organization, string silo, TimeSpan idleTimeout, UsageJournal usage, TimeProvider time)
+internal sealed class OrgActivation(OrganizationId organization, string silo, IdleTimes idleTimes, UsageJournal usage, TimeProvider time)
 {
     private readonly DateTimeOffset _startedAt = time.GetUtcNow();
     private readonly TaskCompletionSource _gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -93,8 +94,15 @@ internal sealed class OrgActivation(OrganizationId organization, string silo, Ti
     /// <summary>Whether somebody has read or written, and not only had it opened.</summary>
     public bool IsUsed => Interlocked.Read(ref _recordedAt) != 0;
 
-    /// <summary>Whether it was opened for somebody who is still expected.</summary>
-    public bool IsKept => time.GetTimestamp() < Interlocked.Read(ref _keptUntil);
+    /// <summary>When <see cref="Idle"/> comes to this it is put away, as things are now: after its own time, and not while somebody is still expected.</summary>
+    public TimeSpan IdleTimeout
+    {
+        get
+        {
+            var (own, expected) = (idleTimes.Of(this), time.GetElapsedTime(Interlocked.Read(ref _lastUse), Interlocked.Read(ref _keptUntil)));
+            return own > expected ? own : expected;
+        }
+    }
 
     /// <summary>Somebody is expected, for this long at most.</summary>
     public void Keep(TimeSpan keep) => Interlocked.Exchange(ref _keptUntil, time.GetTimestamp() + (long)(keep.TotalSeconds * time.TimestampFrequency));
@@ -123,7 +131,7 @@ internal sealed class OrgActivation(OrganizationId organization, string silo, Ti
             ActivatedAt = _startedAt,
             ActivationMs = _phases,
             IdleSeconds = Idle.TotalSeconds,
-            IdleTimeoutSeconds = idleTimeout.TotalSeconds,
+            IdleTimeoutSeconds = IdleTimeout.TotalSeconds,
             Reads = Interlocked.Read(ref _reads),
             Writes = Interlocked.Read(ref _writes),
             Problem = _problem,

@@ -55,9 +55,9 @@ internal sealed partial class OrgDatabaseGrain(
     /// <inheritdoc/>
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        _activation = new OrgActivation(OrganizationId.Parse(this.GetPrimaryKeyString()), silo.SiloAddress.ToString(), _options.IdleTimeout, usage, time);
+        _activation = new OrgActivation(OrganizationId.Parse(this.GetPrimaryKeyString()), silo.SiloAddress.ToString(), idleTimes, usage, time);
         _activation.Imports = _imports = new OrgImports(_activation.Organization, OpenAsync, intake);
-        var period = TimeSpan.FromTicks(Math.Clamp(_options.IdleTimeout.Ticks / 10, TimeSpan.FromMilliseconds(200).Ticks, TimeSpan.FromSeconds(10).Ticks));
+        var period = TimeSpan.FromTicks(Math.Clamp(idleTimes.Shortest.Ticks / 10, TimeSpan.FromMilliseconds(200).Ticks, TimeSpan.FromSeconds(10).Ticks));
         this.RegisterGrainTimer(PutAwayWhenIdleAsync, new GrainTimerCreationOptions(period, period));
         return Task.CompletedTask;
     }
@@ -291,7 +291,7 @@ internal sealed partial class OrgDatabaseGrain(
         if (IsIdle && database.IsFlushed) DeactivateOnIdle();
     }
 
-    private bool IsIdle => !_activation.IsKept && _activation.Idle >= idleTimes.Of(_activation);
+    private bool IsIdle => _activation.Idle >= _activation.IdleTimeout;
 
     /// <summary>Closes the database, or, if the bucket has not confirmed everything after the time for that, leaves its files here.</summary>
     private async Task PutAwayAsync(IOrgDatabase database, DeactivationReason reason, CancellationToken cancellationToken)

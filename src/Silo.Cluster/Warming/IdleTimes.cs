@@ -13,6 +13,9 @@ internal sealed class IdleTimes(UsageJournal usage, IOptions<DatabaseOptions> da
 {
     private readonly UsageForecast _forecast = options.Value.Forecast();
 
+    /// <summary>No database has a shorter one.</summary>
+    public TimeSpan Shortest { get; } = options.Value.AdaptiveIdle && options.Value.MinIdle < databases.Value.IdleTimeout ? options.Value.MinIdle : databases.Value.IdleTimeout;
+
     public TimeSpan Of(OrgActivation activation)
     {
         // One that nobody has used yet was opened for somebody, and what is known is of the time after a use.
