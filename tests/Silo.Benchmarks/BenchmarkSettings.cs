@@ -3,7 +3,7 @@ namespace Silo.Benchmarks;
 /// <summary>What the command line asks for; null where each benchmark has a default of its own.</summary>
 internal sealed record BenchmarkSettings
 {
-    /// <summary>Organizations: 20 for cold starts, 100 for warm requests, 300 for memory.</summary>
+    /// <summary>Organizations: 20 for cold starts, 100 for warm requests, 300 for memory and the admin page.</summary>
     public int? Organizations { get; init; }
 
     /// <summary>Contacts that each organization begins with.</summary>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Microsoft.Playwright;
 using Silo.Benchmarks;
 using Silo.Benchmarks.Floor;
 using Silo.Benchmarks.Load;
@@ -8,10 +9,10 @@ using Silo.Storage.Migration;
 using Silo.Storage.Turso;
 using Spectre.Console;
 
-var what = new Argument<string>("what") { Description = "Which benchmark: cold, warm, memory, replicated, checkpoint, import, export, hop, cluster, turso, migrate, telemetry, warmup, or all of them.", DefaultValueFactory = _ => "all" };
-what.AcceptOnlyFromAmong("cold", "warm", "memory", "replicated", "checkpoint", "import", "export", "hop", "cluster", "turso", "migrate", "telemetry", "warmup", "all");
+var what = new Argument<string>("what") { Description = "Which benchmark: cold, warm, memory, replicated, checkpoint, import, export, hop, cluster, turso, migrate, telemetry, warmup, admin, or all of them.", DefaultValueFactory = _ => "all" };
+what.AcceptOnlyFromAmong("cold", "warm", "memory", "replicated", "checkpoint", "import", "export", "hop", "cluster", "turso", "migrate", "telemetry", "warmup", "admin", "all");
 var defaults = new BenchmarkSettings();
-var organizations = new Option<int?>("--organizations") { Description = "Organizations; by default 20 cold, 100 warm, 300 for memory, 1,000 for warmup." };
+var organizations = new Option<int?>("--organizations") { Description = "Organizations; by default 20 cold, 100 warm, 300 for memory and admin, 1,000 for warmup." };
 var contacts = Number("--contacts", "Contacts of each organization.", defaults.Contacts);
 var rounds = Number("--rounds", "Rounds of cold and warm.", defaults.Rounds);
 var only = new Option<string>("--only") { Description = "Of warm, only what is named so at its beginning: get, list, insert or mixed.", DefaultValueFactory = _ => "" };
@@ -24,7 +25,7 @@ var data = new Option<DirectoryInfo?>("--data") { Description = "Folder that kee
 var json = new Option<FileInfo?>("--json") { Description = "File that gets a JSON line per measurement." };
 var host = new Option<string[]>("--host") { Description = "Setting of the standalone host, such as Litestream:GoGarbagePercent=10; may be given several times." };
 var environment = new Option<string[]>("--environment") { Description = "Environment variable of the servers, NAME=value; may be given several times." };
-var root = new RootCommand("Measures Silo beside a plain ASP.NET endpoint on Microsoft.Data.Sqlite: cold starts, warm requests, memory per active organization; and alone: replicated writes, checkpoints, bulk imports, exports, reads from Turso, migrations from there, what it costs to be watched; and replays weeks of use, for what warm-up gives.")
+var root = new RootCommand("Measures Silo beside a plain ASP.NET endpoint on Microsoft.Data.Sqlite: cold starts, warm requests, memory per active organization; and alone: replicated writes, checkpoints, bulk imports, exports, reads from Turso, migrations from there, what it costs to be watched, the admin page; and replays weeks of use, for what warm-up gives.")
 {
     what, organizations, contacts, rounds, only, seconds, connections, latency, written, withoutFloor, data, json, host, environment,
 };
@@ -62,9 +63,10 @@ root.SetAction(async (arguments, cancellationToken) =>
         if (asked is "migrate" or "all") await new DatabaseMigrations(run).RunAsync(cancellationToken);
         if (asked is "telemetry" or "all") await new TelemetryCost(run).RunAsync(cancellationToken);
         if (asked is "warmup" or "all") new WarmUpReplays(run).Run();
+        if (asked is "admin" or "all") await new AdminPages(run).RunAsync(cancellationToken);
         return 0;
     }
-    catch (Exception e) when (e is BenchmarkException or OperationCanceledException or IOException or TimeoutException or HttpRequestException or TursoException or MigrationException)
+    catch (Exception e) when (e is BenchmarkException or OperationCanceledException or IOException or TimeoutException or HttpRequestException or TursoException or MigrationException or PlaywrightException)
     {
         run.Log.MarkupLineInterpolated($"[red]{e.Message}[/]");
         return 1;

@@ -13,8 +13,8 @@ internal sealed class Browser : IAsyncDisposable
 
     public static async Task<Browser> StartAsync()
     {
-        var path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, "chromium")).FirstOrDefault(File.Exists);
-        Assert.True(path is not null, "There is no chromium in PATH: apt-get install chromium.");
+        var path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Select(folder => Path.Combine(folder, "chromium")).FirstOrDefault(File.Exists)
+            ?? throw new FileNotFoundException("There is no chromium in PATH: apt-get install chromium.");
         var driver = await Playwright.CreateAsync();
         return new Browser(driver, await driver.Chromium.LaunchAsync(new() { ExecutablePath = path }));
     }
