@@ -1,8 +1,6 @@
 using Microsoft.Extensions.Options;
-using Silo.Storage.Catalog;
 using Silo.Storage.Copies;
 using Silo.Storage.Databases;
-using Silo.Storage.Gcs;
 
 namespace Silo.Cluster.Hosting;
 
@@ -13,25 +11,8 @@ internal sealed partial class CopySweep(OrganizationCopies copies, IOptions<Data
 
     private readonly TimeSpan _retention = options.Value.AbandonedCopyRetention;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                await copies.SweepAsync(_retention, time.GetUtcNow(), stoppingToken);
-            }
-            catch (Exception e) when (e is BucketException or CatalogException)
-            {
-                LogFailed(e.Message);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-            await Task.Delay(_retention < LongestInterval ? _retention : LongestInterval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => new Rounds(_retention < LongestInterval ? _retention : LongestInterval, time)
+        .RunAsync(token => copies.SweepAsync(_retention, time.GetUtcNow(), token), LogFailed, stoppingToken);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Copies that came to nothing could not be looked for: {Problem}")]
     private partial void LogFailed(string problem);

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Options;
 using Silo.Contracts;
 using Silo.Contracts.Databases;
-using Silo.Storage.Gcs;
 using Silo.Storage.Imports;
 
 namespace Silo.Cluster.Hosting;
@@ -32,25 +31,7 @@ internal sealed partial class ImportSweep(StagedImports staged, IGrainFactory gr
         }
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                await SweepAsync(stoppingToken);
-            }
-            catch (BucketException e)
-            {
-                LogFailed(e.Message);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-            await Task.Delay(_options.SweepInterval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => new Rounds(_options.SweepInterval, time).RunAsync(SweepAsync, LogFailed, stoppingToken);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: it has an import to finish, and cannot be opened now: {Problem}")]
     private partial void LogNotOpened(OrganizationId organization, string problem);

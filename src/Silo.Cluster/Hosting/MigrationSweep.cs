@@ -9,24 +9,11 @@ internal sealed partial class MigrationSweep(OrganizationCatalog catalog, IOptio
 {
     private readonly MigrationOptions _options = options.Value;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => new Rounds(_options.RenewInterval, time).RunAsync(SweepAsync, LogFailed, stoppingToken);
+
+    private async Task SweepAsync(CancellationToken cancellationToken)
     {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                if (await catalog.EndStaleMigrationsAsync(_options.DeadAfter, stoppingToken) is > 0 and var ended) LogEnded(ended, _options.DeadAfter.TotalSeconds);
-            }
-            catch (CatalogException e)
-            {
-                LogFailed(e.Message);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-            await Task.Delay(_options.RenewInterval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
+        if (await catalog.EndStaleMigrationsAsync(_options.DeadAfter, cancellationToken) is > 0 and var ended) LogEnded(ended, _options.DeadAfter.TotalSeconds);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} migrations said nothing for {Seconds} s and are ended; their organizations are served from where they were")]

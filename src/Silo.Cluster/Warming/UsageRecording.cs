@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using Silo.Cluster.Hosting;
 using Silo.Storage.Catalog;
 using Silo.Storage.Usage;
 
@@ -10,30 +11,18 @@ internal sealed partial class UsageRecording(UsageJournal usage, OrganizationCat
     private static readonly TimeSpan ForgetInterval = TimeSpan.FromDays(1);
 
     private readonly WarmUpOptions _options = options.Value;
+    private long? _forgot;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => _options.Record
+        ? new Rounds(_options.RecordInterval, time).RunAsync(RecordAsync, problem => LogFailed(usage.Waiting, problem), stoppingToken)
+        : Task.CompletedTask;
+
+    private async Task RecordAsync(CancellationToken cancellationToken)
     {
-        if (!_options.Record) return;
-        long? forgot = null;
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            await Task.Delay(_options.RecordInterval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            try
-            {
-                await usage.WriteAsync(stoppingToken);
-                if (forgot is { } last && time.GetElapsedTime(last) < ForgetInterval) continue;
-                await catalog.ForgetUsagesAsync(time.GetUtcNow() - _options.Retention, stoppingToken);
-                forgot = time.GetTimestamp();
-            }
-            catch (CatalogException e)
-            {
-                LogFailed(usage.Waiting, e.Message);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-        }
+        await usage.WriteAsync(cancellationToken);
+        if (_forgot is { } last && time.GetElapsedTime(last) < ForgetInterval) return;
+        await catalog.ForgetUsagesAsync(time.GetUtcNow() - _options.Retention, cancellationToken);
+        _forgot = time.GetTimestamp();
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The use of {Count} organizations could not be recorded now, which delays or loses what warm-up knows of them: {Problem}")]
