@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Microsoft.Playwright;
@@ -65,22 +66,21 @@ internal sealed class AdminPages(BenchmarkRun run)
             .With("CPU of the server", refresh.CpuMs)
             .With("KiB of the answer", refresh.Bytes / 1024.0));
 
-        var asked = new Dictionary<Call, int> { [refresh] = 0, [Measure(silo, Migrations, without.Server)] = 0 };
+        Call[] calls = [refresh, Measure(silo, Migrations, without.Server)];
         var page = await GoAsync(browser, silo, count);
         await page.EvaluateAsync<double>("shown");
-        page.Request += (_, request) =>
-        {
-            if (asked.Keys.FirstOrDefault(call => request.Url.EndsWith(call.Path, StringComparison.Ordinal)) is { } call) asked[call]++;
-        };
         await WaitAsync(Settle, cancellationToken);
-        foreach (var call in asked.Keys) asked[call] = 0;
+        var asked = new ConcurrentQueue<string>();
+        page.Request += (_, request) => asked.Enqueue(request.Url);
         run.Say($"{Watched.TotalSeconds:0} s with the page");
         var with = await WatchAsync(silo, cancellationToken);
         run.Report.Add(new Measurement($"{name}: one open page, {Watched.TotalSeconds:0} s", "% of a core") { OtherCores = Math.Max(without.Server.OtherCores, with.Server.OtherCores) }
-            .With("server, by what is asked", asked.Sum(call => call.Key.CpuMs * call.Value) / Watched.TotalMilliseconds * 100, null, Limit.AtMost(1))
+            .With("server, by what is asked", calls.Sum(call => call.CpuMs * CountOf(call)) / Watched.TotalMilliseconds * 100, null, Limit.AtMost(1))
             .With("server, with the page less without", 100 * (with.Server.Cores - without.Server.Cores))
             .With("browser, with the page less without", 100 * (with.Browser.Cores - without.Browser.Cores), null, Limit.AtMost(1))
-            .With("number of refreshes", asked[refresh]));
+            .With("number of refreshes", CountOf(refresh)));
+
+        int CountOf(Call call) => asked.Count(url => url.EndsWith(call.Path, StringComparison.Ordinal));
     }
 
     /// <summary>Each time as somebody who has signed in and was never there: nothing is in the browser's cache.</summary>
