@@ -70,6 +70,7 @@ internal sealed class BenchmarkRun : IDisposable
             [
                 "--urls", "http://127.0.0.1:0", "--bucket-port", "0", "--data", folder,
                 "--Auth:SigningKey=" + Tokens.SigningKey, "--Database:IdleTimeout=01:00:00", "--Logging:LogLevel:Default=Warning",
+                "--WarmUp:MostUsed=0", // what was seeded would otherwise be opened unasked while others are measured
                 .. Settings.HostSettings.Concat(settings).Select(setting => "--" + setting),
             ],
             [.. Environment, .. environment], cancellationToken);

@@ -38,7 +38,7 @@ internal sealed class BenchmarkCluster : IAsyncDisposable
                     $"silo {i}", "Silo.Cluster",
                     [
                         "--silo-port", "0", "--gateway-port", "0", .. both, $"--ConnectionStrings:Catalog={Path.Combine(data, "catalog.db")}",
-                        $"--Database:DataDirectory={Path.Combine(run.Folder, $"silo-{i}")}", "--Database:IdleTimeout=01:00:00",
+                        $"--Database:DataDirectory={Path.Combine(run.Folder, $"silo-{i}")}", "--Database:IdleTimeout=01:00:00", "--WarmUp:MostUsed=0",
                         .. run.Settings.HostSettings.Select(setting => "--" + setting),
                     ],
                     environment, cancellationToken));
