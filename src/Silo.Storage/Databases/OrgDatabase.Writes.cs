@@ -41,8 +41,9 @@ public sealed partial class OrgDatabase
             if (WriteDelay is { Ticks: > 0 } delay) await Task.Delay(delay, _time, cancellationToken);
             var write = new QueuedWrite(operation, change, _time.GetTimestamp(), span);
             _queue.Enqueue(write);
-            // On a thread of the pool: SQLite blocks, and what the first one traces is not everybody's.
-            if (Interlocked.Exchange(ref _isLed, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(static database => _ = database.LeadAsync(), this, preferLocal: true);
+            // On a thread of the pool: SQLite blocks, and what the first one traces is not everybody's. Behind all that waits for a thread:
+            // the busier the machine, the more writes are there by then.
+            if (Interlocked.Exchange(ref _isLed, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(static database => _ = database.LeadAsync(), this, preferLocal: false);
             return await write.EndAsync(cancellationToken);
         }
         finally

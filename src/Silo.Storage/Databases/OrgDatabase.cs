@@ -60,7 +60,7 @@ public sealed partial class OrgDatabase : IOrgDatabase
         _readers = new ContactReaderPool(files.Database, options.MaxReaders, options.MaxWaitingReads, metrics);
         _contacts = new ContactWriter(writer.Connection, time);
         _interlock = new CheckpointInterlock(writer, _readers, runtime.Options, runtime.Options.MonitorIntervalOf(target.Durability), time);
-        _tracker = new ReplicationTracker(() => WalPosition.ReadSalt(files.Database + "-wal"), time, writer.MeasureWal());
+        _tracker = new ReplicationTracker(writer.ReadSalt, time, writer.MeasureWal());
         _litestream = new LitestreamSupervisor(runtime, files, target, _tracker, lease, _highWater, PokeAsync, time, logger);
         lease.DurableMark = NoteDurableMark;
         _litestream.Start();

@@ -70,10 +70,11 @@ public sealed class LitestreamOptions
 
     /// <summary>
     /// WAL frames (pages) at which Litestream checkpoints and the writer holds its next commit meanwhile. More frames: fewer
-    /// holds, a larger WAL on disk, and more to apply at a restore.
+    /// holds, a larger WAL on disk (84 MB at the default in files that were made here, whose pages have 1 KB; four times that in one
+    /// with pages of 4 KB), and more to apply at a restore.
     /// </summary>
-    [Range(100, 100_000)]
-    public int CheckpointPages { get; set; } = 20_000;
+    [Range(100, 1_000_000)]
+    public int CheckpointPages { get; set; } = 80_000;
 
     /// <summary>The longest hold of a commit at a checkpoint; then the write is refused with <c>too_many_requests</c>.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:01:00")]

@@ -5,7 +5,7 @@ using SQLitePCL;
 namespace Silo.Storage.Sqlite;
 
 /// <summary>
-/// The one connection that writes to an organization's file. Not thread-safe: only the turn that holds
+/// The one connection that writes to an organization's file. Not thread-safe but for <see cref="ReadSalt"/>: only the turn that holds
 /// <c>OrgDatabase</c>'s write lock touches it, and never on an Orleans scheduler thread.
 /// </summary>
 internal sealed class OrgWriter : IDisposable
@@ -15,7 +15,7 @@ internal sealed class OrgWriter : IDisposable
     private readonly SqliteCommand _begin;
     private readonly SqliteCommand _commit;
     private readonly int _pageSize;
-    private SafeFileHandle? _wal;
+    private SafeFileHandle? _wal; // once it is there it stays
     private ulong _salt;
 
     public OrgWriter(string path)
@@ -70,10 +70,15 @@ internal sealed class OrgWriter : IDisposable
         Connection.Dispose();
     }
 
-    private ulong ReadSalt()
+    /// <summary>The salt of the WAL as it is now; 0 while there is none. From any thread, as long as this is not disposed.</summary>
+    public ulong ReadSalt()
     {
         // The WAL is made by the first write and lives as long as this connection, so it can stay open.
-        if (_wal is null && File.Exists(_walPath)) _wal = WalPosition.OpenWal(_walPath);
+        if (_wal is null && File.Exists(_walPath))
+        {
+            var opened = WalPosition.OpenWal(_walPath);
+            if (Interlocked.CompareExchange(ref _wal, opened, null) is not null) opened.Dispose();
+        }
         return _wal is null ? 0 : WalPosition.ReadSalt(_wal);
     }
 
