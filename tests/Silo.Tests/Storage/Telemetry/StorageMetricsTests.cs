@@ -121,11 +121,16 @@ public sealed class StorageMetricsTests
     [Fact]
     public void Clock_WhenNobodyListens_IsNotAsked()
     {
-        using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
-        var metrics = new DatabaseMetrics(services.GetRequiredService<IMeterFactory>(), TimeProvider.System);
+        using var meters = new UnwatchedMeters();
+        var metrics = new DatabaseMetrics(meters, TimeProvider.System);
 
         Assert.Equal(0, metrics.Begin());
-        using var recorded = new RecordedMetrics(services);
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, all) =>
+        {
+            if (instrument.Meter == meters.Meter) all.EnableMeasurementEvents(instrument);
+        };
+        listener.Start();
         Assert.NotEqual(0, metrics.Begin());
     }
 
@@ -135,5 +140,15 @@ public sealed class StorageMetricsTests
         using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
         var meters = services.GetRequiredService<IMeterFactory>();
         Assert.Same(meters.CreateSilo(), meters.CreateSilo());
+    }
+
+    /// <summary>One meter of another name: telemetry goes by names, so a host of another test that has it on would listen to this one too.</summary>
+    private sealed class UnwatchedMeters : IMeterFactory
+    {
+        public Meter Meter { get; } = new("Silo.Tests.Unwatched");
+
+        public Meter Create(MeterOptions options) => Meter;
+
+        public void Dispose() => Meter.Dispose();
     }
 }
