@@ -59,7 +59,7 @@ public sealed partial class OrgDatabase
             while (_queue.TryPeek(out var first)) await TakeTurnAsync(first);
             Interlocked.Exchange(ref _isLed, 0);
         }
-        // Who came after the last look, and before that, saw somebody leading.
+        // A write that came between the last look and this found somebody leading, and left it at that.
         while (!_queue.IsEmpty && Interlocked.Exchange(ref _isLed, 1) == 0);
     }
 
@@ -151,7 +151,15 @@ public sealed partial class OrgDatabase
     private async ValueTask AskCatalogAsync(CancellationToken cancellationToken)
     {
         if (_watch is not { } watch) return;
-        await watch.BeforeWriteAsync(cancellationToken);
+        try
+        {
+            // No longer than a write may wait: those behind this one have nobody else to end their waiting.
+            await watch.BeforeWriteAsync(cancellationToken).WaitAsync(_options.MaxWriteWait, _time, cancellationToken);
+        }
+        catch (TimeoutException e)
+        {
+            throw Unavailable("The catalog of organizations does not answer, so nothing is written. Reads go on.", e);
+        }
         // Another one may have begun meanwhile.
         Interlocked.CompareExchange(ref _watch, null, watch);
     }

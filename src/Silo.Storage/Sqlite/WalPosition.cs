@@ -12,11 +12,8 @@ namespace Silo.Storage.Sqlite;
 /// <param name="PageSize">Bytes of a page of the database.</param>
 public readonly record struct WalPosition(ulong Salt, int Frames, int PageSize)
 {
-    private const int HeaderSize = 32;
-    private const int FrameHeaderSize = 24;
-
     /// <summary>Bytes of WAL up to the end of the last committed frame.</summary>
-    public long Bytes => Frames == 0 ? 0 : HeaderSize + ((long)Frames * (FrameHeaderSize + PageSize));
+    public long Bytes => Frames == 0 ? 0 : WalChain.HeaderSize + ((long)Frames * (WalChain.FrameHeaderSize + PageSize));
 
     /// <summary>The salt in a WAL file's header, or in Litestream's copy of one; 0 when there is no file or no whole header.</summary>
     public static ulong ReadSalt(string walPath)
@@ -37,7 +34,7 @@ public readonly record struct WalPosition(ulong Salt, int Frames, int PageSize)
 
     internal static ulong ReadSalt(SafeFileHandle wal)
     {
-        Span<byte> header = stackalloc byte[HeaderSize];
-        return RandomAccess.Read(wal, header, 0) == HeaderSize ? BinaryPrimitives.ReadUInt64BigEndian(header[16..]) : 0;
+        Span<byte> header = stackalloc byte[WalChain.HeaderSize];
+        return RandomAccess.Read(wal, header, 0) == WalChain.HeaderSize ? BinaryPrimitives.ReadUInt64BigEndian(header[16..]) : 0;
     }
 }

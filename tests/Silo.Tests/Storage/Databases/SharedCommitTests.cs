@@ -1,7 +1,11 @@
 using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
+using Microsoft.Extensions.DependencyInjection;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
+using Silo.Storage.Catalog;
 using Silo.Storage.Databases;
 using Silo.Storage.Sqlite;
 
@@ -74,6 +78,30 @@ public sealed class SharedCommitTests
         await bench.SetFaultsAsync("[]");
 
         foreach (var write in writes) Assert.Equal(OrganizationErrorCode.DatabaseMoved, (await Assert.ThrowsAsync<OrganizationException>(() => write)).Code);
+        Assert.Equal("""{"count":0}""", await CountAsync(database));
+    }
+
+    [Fact]
+    public async Task Writes_WhileTheCatalogThatTheyAskDoesNotAnswer_AreAllRefused()
+    {
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        await using var bench = await DatabaseBench.StartAsync(new()
+        {
+            ["ConnectionStrings:Catalog"] = $"Host=127.0.0.1;Port={((IPEndPoint)silent.LocalEndpoint).Port};Database=silo;Username=silo;Timeout=60",
+            ["Database:MaxWriteWait"] = "00:00:01",
+        });
+        var silo = bench.Silo("a");
+        await using var database = await DatabaseBench.OpenAsync(silo, DatabaseBench.Demo);
+        database.FollowCatalog(DatabaseBench.Demo, silo.GetRequiredService<OrganizationCatalog>());
+        var writes = Enumerable.Range(0, 3).Select(i => database.CreateAsync(new ContactFields($"c{i}"), Token)).ToArray();
+
+        foreach (var write in writes)
+        {
+            var refusal = await Assert.ThrowsAsync<OrganizationException>(() => write);
+            Assert.Equal(OrganizationErrorCode.DatabaseUnavailable, refusal.Code);
+            Assert.Contains("does not answer", refusal.Message, StringComparison.Ordinal);
+        }
         Assert.Equal("""{"count":0}""", await CountAsync(database));
     }
 

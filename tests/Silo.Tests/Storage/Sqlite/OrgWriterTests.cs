@@ -40,5 +40,17 @@ public sealed class OrgWriterTests : IDisposable
     }
 
     [Fact]
+    public void Transact_AStatementFails_ChangesNothingAndTheNextOneIsDone()
+    {
+        using var writer = new OrgWriter(_folder["a.db"]);
+        writer.Connection.Execute("CREATE TABLE t (x UNIQUE)");
+        var before = writer.MeasureWal();
+        Assert.Throws<Microsoft.Data.Sqlite.SqliteException>(() => writer.Transact(() => writer.Connection.Execute("INSERT INTO t VALUES (1); INSERT INTO t VALUES (1)")));
+        Assert.Equal((0L, before), (writer.Connection.Scalar<long>("SELECT count(*) FROM t"), writer.MeasureWal()));
+        writer.Transact(() => writer.Connection.Execute("INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)"));
+        Assert.Equal(2, writer.Connection.Scalar<long>("SELECT count(*) FROM t"));
+    }
+
+    [Fact]
     public void ReadSalt_NoFile_IsZero() => Assert.Equal(0ul, WalPosition.ReadSalt(_folder["none-wal"]));
 }
