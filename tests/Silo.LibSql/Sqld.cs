@@ -1,9 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
 using System.Net.Http.Json;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 
 namespace Silo.LibSql;
@@ -19,10 +17,6 @@ internal sealed class Sqld : IAsyncDisposable
     private const int StartTries = 5;
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
-
-    // Below the ports that the kernel gives to outgoing connections (ip_local_port_range), or one of those could have ours when we start
-    // again after a kill.
-    private static readonly (int First, int Count) Ports = (20_000, 12_000);
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("silo-sqld-");
     private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false });
@@ -60,7 +54,7 @@ internal sealed class Sqld : IAsyncDisposable
         {
             for (var tries = 1; ; tries++)
             {
-                (sqld._port, sqld._adminPort) = (FreePort(), FreePort());
+                (sqld._port, sqld._adminPort) = (LoopbackPort.Take(), LoopbackPort.Take());
                 if (await sqld.TryStartAsync(cancellationToken)) return sqld;
                 if (tries == StartTries) throw new InvalidOperationException($"sqld ended {tries} times instead of serving:\n{sqld.Said}");
             }
@@ -164,23 +158,6 @@ internal sealed class Sqld : IAsyncDisposable
             catch (HttpRequestException)
             {
                 return false;
-            }
-        }
-    }
-
-    private static int FreePort()
-    {
-        while (true)
-        {
-            using var listener = new TcpListener(IPAddress.Loopback, Ports.First + Random.Shared.Next(Ports.Count));
-            try
-            {
-                listener.Start();
-                return ((IPEndPoint)listener.LocalEndpoint).Port;
-            }
-            catch (SocketException)
-            {
-                // taken: another one
             }
         }
     }

@@ -1,7 +1,6 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using Npgsql;
+using Silo.LibSql;
 
 namespace Silo.Tests;
 
@@ -15,7 +14,7 @@ public sealed class PostgresServer : IAsyncDisposable
 
     // PostgreSQL's own user must reach it, and cannot pass through a folder that is only ours.
     private readonly string _folder = Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : "/tmp", $"silo-test-pg-{Guid.NewGuid():n}");
-    private readonly int _port = FreePort();
+    private readonly int _port = LoopbackPort.Take();
     private Process? _process;
 
     private PostgresServer()
@@ -120,12 +119,5 @@ public sealed class PostgresServer : IAsyncDisposable
         var error = await process.StandardError.ReadToEndAsync(CancellationToken.None);
         await process.WaitForExitAsync(CancellationToken.None);
         if (process.ExitCode != 0) throw new InvalidOperationException($"{string.Join(' ', command)}: {output}{error}");
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -1,6 +1,5 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
+using Silo.LibSql;
 
 namespace Silo.SystemTests.Machines;
 
@@ -35,7 +34,7 @@ internal sealed class Prometheus : IAsyncDisposable
               - { job_name: silo-gateway, static_configs: [{ targets: ['{{target.Authority}}'] }] }
             """,
             Cancellation);
-        var port = FreePort();
+        var port = LoopbackPort.Take();
         var process = HostProcess.Start(
             ["prometheus", $"--config.file={configuration}", $"--storage.tsdb.path={machine["prometheus"]}", $"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"], readyFile: null);
         var prometheus = new Prometheus(process, port);
@@ -76,12 +75,5 @@ internal sealed class Prometheus : IAsyncDisposable
     {
         _http.Dispose();
         await _process.DisposeAsync();
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

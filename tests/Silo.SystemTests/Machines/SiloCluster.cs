@@ -1,5 +1,4 @@
-using System.Net;
-using System.Net.Sockets;
+using Silo.LibSql;
 using Silo.SystemTests.Faults;
 
 namespace Silo.SystemTests.Machines;
@@ -114,7 +113,7 @@ internal sealed class SiloCluster : IAsyncDisposable
     {
         if (number == _siloPorts.Count)
         {
-            var port = FreePort();
+            var port = LoopbackPort.Take();
             _listeningPorts.Add(port);
             _siloPorts.Add(_network?.Advertise(number, port) ?? port);
             _links.Add(new NetworkLink(_bucketUrl.Port));
@@ -138,11 +137,4 @@ internal sealed class SiloCluster : IAsyncDisposable
 
     // S127.0.0.1:45177:154768692
     private int NumberOf(string silo) => _siloPorts.IndexOf(int.Parse(silo.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture));
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 }

@@ -1,5 +1,4 @@
-using System.Net;
-using System.Net.Sockets;
+using Silo.LibSql;
 
 namespace Silo.SystemTests.Machines;
 
@@ -9,7 +8,7 @@ namespace Silo.SystemTests.Machines;
 /// </summary>
 internal sealed class SplitService(Machine machine)
 {
-    private readonly int _siloGatewayPort = FreePort();
+    private readonly int _siloGatewayPort = LoopbackPort.Take();
     private int _bucketPort;
     private Service? _service;
 
@@ -63,11 +62,4 @@ internal sealed class SplitService(Machine machine)
 
     /// <summary>Waits until the gateway says that its cluster can be used.</summary>
     public Task UntilReadyAsync() => Eventually.GetAsync(async () => (await Nobody.GetAsync("/health/ready")).Status == 200 ? "yes" : null, "the gateway is ready");
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 }

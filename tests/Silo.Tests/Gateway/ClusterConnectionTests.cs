@@ -1,8 +1,8 @@
 using System.Net;
-using System.Net.Sockets;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Silo.Gateway.Clustering;
+using Silo.LibSql;
 
 namespace Silo.Tests.Gateway;
 
@@ -11,7 +11,7 @@ public sealed class ClusterConnectionTests
     [Fact]
     public async Task Gateway_StartedBeforeItsCluster_SaysSoAndHeals()
     {
-        var (siloPort, gatewayPort) = (FreePort(), FreePort());
+        var (siloPort, gatewayPort) = (LoopbackPort.Take(), LoopbackPort.Take());
         await using var gateway = await TestGateway.Start(
             null,
             builder => builder.AddSiloClusterClient(),
@@ -55,12 +55,5 @@ public sealed class ClusterConnectionTests
         var host = builder.Build();
         await host.StartAsync(TestContext.Current.CancellationToken);
         return host;
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }
