@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Silo.SystemTests;
 
 /// <summary>Three silos behind two gateways: they come together, share the work, and one after the other may leave, die or freeze.</summary>
-[Collection(WholeMachine.Name)]
+[Collection(OneCluster.Name)]
 public sealed class ClusterTests
 {
     private static readonly string[] Organizations = [.. Enumerable.Range(1, 12).Select(number => string.Create(CultureInfo.InvariantCulture, $"org-{number}"))];

@@ -23,7 +23,7 @@ public sealed partial class InterruptionTests
         // One is open and has a write to flush; of the others, three are at their lease and two wait for their turn.
         silo = await machine.StartStandaloneAsync("--Database:MaxConcurrentActivations=3");
         (await ledgers[0].WriteAsync(silo.Member("org-1"))).Is(201);
-        await silo.Bucket.BreakAsync("""[{"method":"GET","action":"delay","delayMs":5000}]""");
+        await silo.Bucket.BreakAsync("""[{"method":"GET","action":"delay","delayMs":2000}]""");
         var reads = ledgers.Skip(1).Select(ledger => AnswerOrGoneAsync(silo.Member(ledger.Organization))).ToList();
         await Eventually.GetAsync(async () => (await silo.Operator.GetAsync("/api/admin/databases")).Is(200).Json.GetProperty("items").EnumerateArray()
             .Count(database => database.GetProperty("state").GetString() == "activating") == 5 ? "yes" : null, "five are being opened");

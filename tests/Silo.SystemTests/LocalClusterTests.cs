@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace Silo.SystemTests;
 
 /// <summary>The script that runs a cluster of plain processes, as the README has it.</summary>
-[Collection(WholeMachine.Name)]
+[Collection(OneCluster.Name)]
 public sealed class LocalClusterTests
 {
     [Theory]

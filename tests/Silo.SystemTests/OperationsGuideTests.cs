@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace Silo.SystemTests;
 
 /// <summary>deploy/OPERATIONS.md: what it tells to type is typed, in its order.</summary>
-[Collection(WholeMachine.Name)]
+[Collection(OneCluster.Name)]
 public sealed partial class OperationsGuideTests
 {
     private static readonly string Root = FindRoot();

@@ -89,7 +89,7 @@ internal sealed class ClusterLoad : IAsyncDisposable
             var answer = await (isWrite ? ledger.WriteAsync(member, durability) : member.GetAsync("/api/contacts?limit=10"));
             lock (requests) requests.Add(new Request(ledger.Organization, isWrite, begun, _clock.Elapsed - begun, answer.Status, answer.Code is null ? null : answer.Text));
             // Not as fast as it can: the machine has silos to start, and a refused member does not hammer.
-            if (!_end.IsCancellationRequested) await Faults.Pause.ForAsync(TimeSpan.FromMilliseconds(answer.Status < 300 ? 5 : 50), TestContext.Current.CancellationToken);
+            if (!_end.IsCancellationRequested) await Faults.Pause.ForAsync(TimeSpan.FromMilliseconds(answer.Status < 300 ? 20 : 50), TestContext.Current.CancellationToken);
         }
     }
 }
