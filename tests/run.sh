@@ -27,7 +27,8 @@ configuration=Release
 time_limit_per_project=35m # what hangs is cut off; a busy machine is not
 
 passed=0 failed=0 skipped=0
-session=
+session= # of the command that is waited for
+beside=  # of the one that runs meanwhile
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -69,14 +70,13 @@ stage() {
   fi
 }
 
-# Everything that a command started is in its session, whoever its parent is by now.
+# end_session ID: everything that a command started is in its session, whoever its parent is by now.
 end_session() {
-  [[ -n $session ]] || return 0
+  [[ -n $1 ]] || return 0
   local left
-  left=$(pgrep -a -s "$session" | grep -v '<defunct>$') && printf 'Still running, now killed:\n%s\n' "$left"
-  pkill -KILL -s "$session"
-  wait "$session" 2>/dev/null # Bash would report the death of a job.
-  session=
+  left=$(pgrep -a -s "$1" | grep -v '<defunct>$') && printf 'Still running, now killed:\n%s\n' "$left"
+  pkill -KILL -s "$1"
+  wait "$1" 2>/dev/null # Bash would report the death of a job.
 }
 
 # in_session COMMAND...: runs it so that an interrupt of this script ends all that it started.
@@ -85,7 +85,24 @@ in_session() {
   session=$!
   wait "$session"
   local code=$?
-  end_session
+  end_session "$session"
+  session=
+  return "$code"
+}
+
+# begin_beside COMMAND...: the same, but nobody waits for it, and what it says is kept.
+begin_beside() {
+  setsid "$@" </dev/null >"$TMPDIR/beside" 2>&1 &
+  beside=$!
+}
+
+# finish_beside: waits for it, says what it said, and returns its exit code.
+finish_beside() {
+  wait "$beside"
+  local code=$?
+  cat "$TMPDIR/beside"
+  end_session "$beside"
+  beside=
   return "$code"
 }
 
@@ -155,7 +172,7 @@ main() {
   TMPDIR=$(mktemp -d) || return 1
   export TMPDIR MSBUILDDISABLENODEREUSE=1 DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_CLI_USE_MSBUILD_SERVER=0
   touch "$TMPDIR/begun"
-  trap 'end_session; remove_dead_sockets; rm -rf "$TMPDIR"' EXIT
+  trap 'end_session "$session"; end_session "$beside"; remove_dead_sockets; rm -rf "$TMPDIR"' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
 
@@ -164,13 +181,14 @@ main() {
   if stage packages install_missing \
     && stage restore in_session dotnet restore Silo.sln --locked-mode --nologo --verbosity quiet --tl:off \
     && stage build build; then
+    begin_beside dotnet format Silo.sln --verify-no-changes --no-restore
     for project in $projects; do
       say "$project"
       begun=$SECONDS
       run_tests "tests/$project/bin/$configuration/net10.0/$project" "$reports" "$@"
       printf '%s: %s s\n' "$project" $((SECONDS - begun))
     done
-    stage format in_session dotnet format Silo.sln --verify-no-changes --no-restore
+    stage format finish_beside
   fi
   echo
   summary
