@@ -131,10 +131,11 @@ public sealed class LitestreamOptions
     public TimeSpan MaxRestartBackoff { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// <c>GOGC</c> of the process: how much its heap may grow, in percent, before it is collected. Lower saves memory for CPU.
+    /// <c>GOGC</c> of the process: how much its heap may grow, in percent, before it is collected. Lower saves memory for CPU: an upload
+    /// of a few rows takes 9.6 ms of CPU at 25, 8.4 at 50 and 7.8 at 100, and a process that uploads all the time 41, 41 and 58 MB.
     /// </summary>
     [Range(5, 400)]
-    public int GoGarbagePercent { get; set; } = 25;
+    public int GoGarbagePercent { get; set; } = 50;
 
     /// <summary><c>GOMEMLIMIT</c> of the process, in MiB: above it, Go collects harder; 0 for none.</summary>
     [Range(0, 4096)]
