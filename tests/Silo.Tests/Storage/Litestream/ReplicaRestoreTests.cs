@@ -1,3 +1,4 @@
+using K4os.Compression.LZ4.Streams;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Silo.Contracts.Contacts;
@@ -136,12 +137,40 @@ public sealed class ReplicaRestoreTests(ReplicaRestoreTests.Replica replica) : I
                 Damage.Halved => intact[..(intact.Length / 2)],
                 Damage.EndCut => intact[..^8],
                 Damage.ChecksumCut => intact[..^4],
-                Damage.Flipped => [.. intact[..(intact.Length / 2)], (byte)(intact[intact.Length / 2] ^ 0x10), .. intact[((intact.Length / 2) + 1)..]],
+                Damage.Flipped => Flip(intact),
                 Damage.OfAnother => await LikeAsync("other", name),
                 Damage.OfANeighbour => await LikeAsync("demo", name),
                 _ => intact,
             };
             await Bench.Bucket.UploadAsync(name, damaged, "application/octet-stream", null, Token);
+        }
+
+        /// <summary>Flips a bit in the middle, or the next one after it that means anything: within a run of zeros, one distance is as good as another.</summary>
+        private static byte[] Flip(byte[] intact)
+        {
+            var content = Decoded(intact)!;
+            for (var at = intact.Length / 2; ; at++)
+            {
+                byte[] flipped = [.. intact];
+                flipped[at] ^= 0x10;
+                if (Decoded(flipped)?.SequenceEqual(content) != true) return flipped;
+            }
+        }
+
+        /// <returns>Null where the bytes are no LZ4.</returns>
+        private static byte[]? Decoded(byte[] bytes)
+        {
+            try
+            {
+                using var content = LZ4Stream.Decode(new MemoryStream(bytes));
+                using var decoded = new MemoryStream();
+                content.CopyTo(decoded);
+                return decoded.ToArray();
+            }
+            catch (Exception e) when (e is InvalidDataException or EndOfStreamException or ArgumentException or InvalidOperationException)
+            {
+                return null;
+            }
         }
 
         /// <summary>Restores the truth of the head.</summary>
