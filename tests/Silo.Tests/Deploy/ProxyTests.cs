@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Silo.LibSql;
 using Silo.Tests.Architecture;
 
 namespace Silo.Tests.Deploy;
@@ -28,7 +29,7 @@ public sealed class ProxyTests : IAsyncLifetime
         // A port that was free a moment ago may be another test's by the time that Caddy takes it.
         while (_caddy is null)
         {
-            var (port, healthPort) = FreePorts();
+            var (port, healthPort) = (LoopbackPort.Take(), LoopbackPort.Take());
             _client.BaseAddress = new Uri($"http://127.0.0.1:{port}");
             _caddy = await ServedByAsync(port, healthPort);
         }
@@ -118,15 +119,6 @@ public sealed class ProxyTests : IAsyncLifetime
         Assert.Contains("address already in use", string.Join('\n', said), StringComparison.Ordinal);
         caddy.Dispose();
         return null;
-    }
-
-    private static (int, int) FreePorts()
-    {
-        using var one = new TcpListener(IPAddress.Loopback, 0);
-        using var other = new TcpListener(IPAddress.Loopback, 0);
-        one.Start();
-        other.Start();
-        return (((IPEndPoint)one.LocalEndpoint).Port, ((IPEndPoint)other.LocalEndpoint).Port);
     }
 
     private static bool Listens(int port)
