@@ -2,6 +2,7 @@ using System.Data.Common;
 using DbUp;
 using DbUp.Sqlite.Helpers;
 using Microsoft.Data.Sqlite;
+using Silo.Storage.Sqlite;
 using SQLitePCL;
 
 namespace Silo.Storage.Catalog;
@@ -84,14 +85,14 @@ internal sealed class SqliteDatabase(string connection, string role, string sett
     protected override void Dispose(bool disposing)
     {
         if (!disposing) return;
-        using var pooled = new SqliteConnection(_pooled);
+        using var pooled = SqliteLibrary.Connection(new SqliteConnectionStringBuilder(_pooled));
         SqliteConnection.ClearPool(pooled);
     }
 
     private SqliteConnection Open(bool pooled)
     {
         if (Path.GetDirectoryName(Name) is { Length: > 0 } folder) Directory.CreateDirectory(folder);
-        return new SqliteConnection(new SqliteConnectionStringBuilder(_pooled) { Pooling = pooled }.ConnectionString);
+        return SqliteLibrary.Connection(new SqliteConnectionStringBuilder(_pooled) { Pooling = pooled });
     }
 
     private static (CatalogFailure, string) Explain(CatalogFailure failure) => (failure, failure switch

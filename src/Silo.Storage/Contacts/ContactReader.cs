@@ -2,6 +2,7 @@ using Microsoft.Data.Sqlite;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Storage.Sqlite;
+using SQLitePCL;
 
 namespace Silo.Storage.Contacts;
 
@@ -47,18 +48,14 @@ internal sealed class ContactReader : IDisposable
     public JsonBytes List(ContactListQuery query)
     {
         var before = query.Cursor is null ? long.MaxValue : ContactCursor.Parse(query.Cursor);
-        byte[] items;
-        long count, oldest;
-        using (var row = (query.Search is null ? _list.With(before, query.Limit) : Search().With(before, query.Limit, ContactSql.Like(query.Search))).ExecuteReader())
-        {
-            row.Read();
-            items = row.GetFieldValue<byte[]>(0);
-            count = row.GetInt64(1);
-            oldest = count == 0 ? 0 : row.GetInt64(2);
-        }
+        using var row = (query.Search is null ? _list.With(before, query.Limit) : Search().With(before, query.Limit, ContactSql.Like(query.Search))).ExecuteReader();
+        row.Read();
+        var count = row.GetInt64(1);
+        var oldest = count == 0 ? 0 : row.GetInt64(2);
         var more = count == query.Limit
             && (query.Search is null ? _older.With(oldest) : OlderMatch().With(oldest, ContactSql.Like(query.Search))).ExecuteScalar() is 1L;
-        return ContactPage.Write(items, more ? ContactCursor.Format(oldest) : null);
+        // In SQLite's own memory until the row is left: copied once, into the answer.
+        return ContactPage.Write(raw.sqlite3_column_blob(row.Handle, 0), more ? ContactCursor.Format(oldest) : null);
     }
 
     public void Dispose()

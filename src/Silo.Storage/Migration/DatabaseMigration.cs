@@ -90,7 +90,7 @@ public sealed class DatabaseMigration : IDisposable
         using var rehearsal = Rehearse(_schema);
         // SQLite would make it readable by all.
         new FileStream(_path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }).Dispose();
-        _copy = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = _path, Pooling = false }.ToString());
+        _copy = SqliteLibrary.Connection(new SqliteConnectionStringBuilder { DataSource = _path, Pooling = false });
         _copy.Open();
         _copy.Execute(Pragmas);
         SchemaWriting.Prepare(_copy, _schema);

@@ -63,7 +63,7 @@ internal sealed class SchemaRehearsal : IDisposable
     /// </summary>
     private void MakeByModule(SchemaObject wanted)
     {
-        using var elsewhere = new SqliteConnection("Data Source=:memory:;Pooling=False");
+        using var elsewhere = SqliteLibrary.Connection(new SqliteConnectionStringBuilder { DataSource = ":memory:", Pooling = false });
         elsewhere.Open();
         try
         {

@@ -77,7 +77,7 @@ internal static class OrgConnection
 
     private static SqliteConnection Open(string path, SqliteOpenMode mode, string pragmas)
     {
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false }.ToString());
+        var connection = SqliteLibrary.Connection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false });
         try
         {
             connection.Open();
