@@ -22,7 +22,7 @@ OwnerOnlyFiles.Begin();
 
 command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(async () =>
 {
-    var builder = Host.CreateApplicationBuilder(settings);
+    var builder = Host.CreateApplicationBuilder([ServingHost.ReadSettingsOnce, .. settings]);
     // Only if they are given: the settings of the same meaning come from anywhere. As sources, since a value that is merely set is
     // gone when another source is added.
     if (arguments.GetValue(siloPort) is { } forSilos) builder.Configuration.AddInMemoryCollection([new("Clustering:SiloPort", forSilos.ToString(CultureInfo.InvariantCulture))]);

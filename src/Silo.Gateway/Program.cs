@@ -13,7 +13,7 @@ command.SetAction(async (arguments, cancellationToken) =>
 {
     try
     {
-        var builder = WebApplication.CreateBuilder(settings);
+        var builder = WebApplication.CreateBuilder([ServingHost.ReadSettingsOnce, .. settings]);
         builder.WebHost.UseUrls(arguments.GetRequiredValue(urls));
         builder.AddSiloGateway();
         builder.AddSiloClusterClient();

@@ -25,7 +25,7 @@ OwnerOnlyFiles.Begin();
 command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(async () =>
 {
     var folder = StandaloneFolder.Open(arguments.GetRequiredValue(data));
-    var builder = WebApplication.CreateBuilder(settings);
+    var builder = WebApplication.CreateBuilder([ServingHost.ReadSettingsOnce, .. settings]);
     builder.WebHost.UseUrls(arguments.GetRequiredValue(urls));
     var ownKey = builder.Configuration.NeedsSigningKey();
     builder.AddStandaloneDefaults(folder);

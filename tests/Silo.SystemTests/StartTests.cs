@@ -34,6 +34,16 @@ public sealed class StartTests
     }
 
     [Fact]
+    public async Task Start_WatchesNoFolder()
+    {
+        await using var machine = new Machine();
+        var silo = await machine.StartStandaloneAsync();
+        // One would hear of each write of each database below the working directory.
+        var open = Directory.GetFiles($"/proc/{silo.Process.Identity.Pid}/fd").Select(file => new FileInfo(file).LinkTarget);
+        Assert.DoesNotContain("anon_inode:inotify", open);
+    }
+
+    [Fact]
     public async Task Start_WithoutAKey_PrintsTokensThatWork()
     {
         await using var machine = new Machine();

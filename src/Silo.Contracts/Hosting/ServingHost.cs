@@ -6,6 +6,12 @@ namespace Silo.Contracts.Hosting;
 /// <summary>The life of a program that serves, from its start to its end.</summary>
 public static class ServingHost
 {
+    /// <summary>
+    /// A setting of the host, as the first of its arguments: files of settings are read once. .NET would otherwise watch all that lies below
+    /// the working directory for changes of them, and by default that is where the databases are.
+    /// </summary>
+    public const string ReadSettingsOnce = "--hostBuilder:reloadConfigOnChange=false";
+
     private const string WebServer = "Microsoft.AspNetCore.Server.Kestrel.Core";
 
     /// <summary>
