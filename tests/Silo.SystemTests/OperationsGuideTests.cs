@@ -60,9 +60,14 @@ public sealed partial class OperationsGuideTests
         var errors = process.StandardError.ReadToEndAsync(Cancellation);
         var output = await process.StandardOutput.ReadToEndAsync(Cancellation);
         await process.WaitForExitAsync(Cancellation);
-        Assert.True(process.ExitCode == 0, $"It ended with {process.ExitCode}:\n{output}\n{await errors}");
+        Assert.True(process.ExitCode == 0, $"It ended with {process.ExitCode}:\n{output}\n{await errors}\n{Logged(data)}");
         return output + await errors;
     }
+
+    /// <summary>What the processes thought worth a warning, and what became of the organizations: their logs go with the folder.</summary>
+    private static string Logged(string data) => string.Join('\n', Directory.EnumerateFiles(data, "*.log", SearchOption.AllDirectories)
+        .SelectMany(file => File.ReadLines(file).Where(line => !line.Contains(" info: ", StringComparison.Ordinal) || line.Contains(" Organization demo", StringComparison.Ordinal))
+            .Select(line => $"{Path.GetFileName(file)}: {line}")));
 
     private static string FindRoot()
     {
