@@ -54,7 +54,7 @@ public sealed partial class OperationsGuideTests
     {
         var start = new ProcessStartInfo("bash", ["-c", script]) { WorkingDirectory = Root, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         start.Environment["SILO_CLUSTER_DATA"] = data;
-        start.Environment["SILO_CLUSTER_SETTINGS"] = "--Litestream:MonitorInterval=00:00:00.100 --Litestream:SyncInterval=00:00:00.100";
+        start.Environment["SILO_CLUSTER_SETTINGS"] = "--Litestream:MonitorInterval=00:00:00.100 --Litestream:SyncInterval=00:00:00.100 --Litestream:Niceness=0";
         using var process = Process.Start(start)!;
         process.StandardInput.Close();
         var errors = process.StandardError.ReadToEndAsync(Cancellation);
