@@ -71,7 +71,7 @@ public sealed class LocalClusterTests
     {
         var start = new ProcessStartInfo("bash", [Repository("deploy/local-cluster.sh"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         start.Environment["SILO_CLUSTER_DATA"] = data;
-        start.Environment["SILO_CLUSTER_SETTINGS"] = "--Litestream:MonitorInterval=00:00:00.100 --Litestream:SyncInterval=00:00:00.100 --Litestream:Niceness=0";
+        start.Environment["SILO_CLUSTER_SETTINGS"] = string.Join(' ', QuickLitestream.Settings);
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         var output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);

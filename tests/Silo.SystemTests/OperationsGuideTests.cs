@@ -54,13 +54,13 @@ public sealed partial class OperationsGuideTests
     {
         var start = new ProcessStartInfo("bash", ["-c", script]) { WorkingDirectory = Root, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         start.Environment["SILO_CLUSTER_DATA"] = data;
-        start.Environment["SILO_CLUSTER_SETTINGS"] = "--Litestream:MonitorInterval=00:00:00.100 --Litestream:SyncInterval=00:00:00.100 --Litestream:Niceness=0";
+        start.Environment["SILO_CLUSTER_SETTINGS"] = string.Join(' ', QuickLitestream.Settings);
         using var process = Process.Start(start)!;
         process.StandardInput.Close();
         var errors = process.StandardError.ReadToEndAsync(Cancellation);
         var output = await process.StandardOutput.ReadToEndAsync(Cancellation);
         await process.WaitForExitAsync(Cancellation);
-        Assert.True(process.ExitCode == 0, $"It ended with {process.ExitCode}:\n{output}\n{await errors}\n{Logged(data)}");
+        if (process.ExitCode != 0) Assert.Fail($"It ended with {process.ExitCode}:\n{output}\n{await errors}\n{Logged(data)}");
         return output + await errors;
     }
 

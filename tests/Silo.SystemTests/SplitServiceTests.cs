@@ -30,7 +30,11 @@ public sealed class SplitServiceTests
         Assert.Equal(["Grace", "Ada"], (await service.Bucket.RestoreByHandAsync("acme", machine["by-hand.db"])).Select(contact => contact.Name));
         Assert.Equal(rows, (await service.Member("acme").GetAsync("/api/contacts")).Is(200).Text);
 
-        foreach (var program in (HostProcess[])[service.Gateway, service.Silo, service.Emulator]) Assert.Equal(0, await program.TerminateAsync());
+        foreach (var program in (HostProcess[])[service.Gateway, service.Silo, service.Emulator])
+        {
+            Assert.False(program.WatchesFiles);
+            Assert.Equal(0, await program.TerminateAsync());
+        }
         await machine.OnlyRunsAsync();
     }
 

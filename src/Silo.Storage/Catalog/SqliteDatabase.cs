@@ -10,9 +10,9 @@ namespace Silo.Storage.Catalog;
 /// <summary>A file of SQLite's, on a local disk; it and its folder are made when there are none.</summary>
 internal sealed class SqliteDatabase(string connection, string role, string setting, TimeSpan busyTimeout) : SharedDatabase(role, setting)
 {
-    private readonly string _pooled = Settings(connection, busyTimeout).ConnectionString;
+    private readonly string _settings = Settings(connection, busyTimeout).ConnectionString;
 
-    public override string Name => new SqliteConnectionStringBuilder(_pooled).DataSource;
+    public override string Name => new SqliteConnectionStringBuilder(_settings).DataSource;
 
     /// <summary>The connection string with every setting that is not given at this system's default.</summary>
     /// <exception cref="ArgumentException">It is none of SQLite's.</exception>
@@ -85,15 +85,18 @@ internal sealed class SqliteDatabase(string connection, string role, string sett
     protected override void Dispose(bool disposing)
     {
         if (!disposing) return;
-        using var pooled = SqliteLibrary.Connection(new SqliteConnectionStringBuilder(_pooled));
+        using var pooled = Unopened(pooled: true);
         SqliteConnection.ClearPool(pooled);
     }
 
     private SqliteConnection Open(bool pooled)
     {
         if (Path.GetDirectoryName(Name) is { Length: > 0 } folder) Directory.CreateDirectory(folder);
-        return SqliteLibrary.Connection(new SqliteConnectionStringBuilder(_pooled) { Pooling = pooled });
+        return Unopened(pooled);
     }
+
+    // The pool goes by the text of the settings: what it is cleared with must be what its connections were opened with.
+    private SqliteConnection Unopened(bool pooled) => SqliteLibrary.Connection(new SqliteConnectionStringBuilder(_settings) { Pooling = pooled });
 
     private static (CatalogFailure, string) Explain(CatalogFailure failure) => (failure, failure switch
     {

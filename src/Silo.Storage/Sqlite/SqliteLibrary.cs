@@ -14,7 +14,7 @@ internal static class SqliteLibrary
     {
         Batteries_V2.Init();
         // Nobody reads them, and every allocation of every thread would wait for the one lock that keeps them: JSON is made of
-        // allocations (23,000 pages of 50 a second on two cores, 25,500 without). Refused after somebody else's connection, which is no harm.
+        // allocations. Refused after somebody else's connection, which is slower and no harm.
         _ = raw.sqlite3_config(MemoryStatistics, 0);
     }
 

@@ -8,10 +8,8 @@ internal static class OwnerSettings
     public static readonly string[] All =
     [
         $"--Lease:TimeToLive={TimeToLive}", "--Lease:RenewInterval=00:00:01", "--Lease:SafetyMargin=00:00:01", "--Lease:DrainTime=00:00:02",
-        "--Litestream:MonitorInterval=00:00:00.100", "--Litestream:SyncInterval=00:00:00.100", "--Litestream:ReplicatedWait=00:00:08", "--Litestream:MaxLag=00:00:08",
+        .. QuickLitestream.Settings, "--Litestream:ReplicatedWait=00:00:08", "--Litestream:MaxLag=00:00:08",
         "--Litestream:StopTimeout=00:00:03",
-        // Tests have the machine to themselves, and use it up: nobody is to go first.
-        "--Litestream:Niceness=0",
         // Checkpoints come often.
         "--Litestream:CheckpointPages=200",
         "--Database:IdleTimeout=00:00:02", "--Database:ActivationTimeout=00:00:10", "--Database:FlushTimeout=00:00:05", "--Database:RetryBackoff=00:00:00.200",

@@ -35,6 +35,9 @@ internal sealed class HostProcess : IAsyncDisposable
 
     public string Errors => string.Join('\n', _errors);
 
+    /// <summary>Whether it is told of changes of files, as it would be of each write of each database below the working directory (inotify(7)).</summary>
+    public bool WatchesFiles => Directory.GetFiles($"/proc/{Identity.Pid}/fd").Any(file => new FileInfo(file).LinkTarget == "anon_inode:inotify");
+
     public bool HasEnded => _process.HasExited;
 
     /// <summary>Starts a program of the build, or what stands in front of it (<c>unshare</c>, say).</summary>

@@ -50,8 +50,7 @@ internal sealed class Machine : IAsyncDisposable
         var host = Start(
         [
             .. front, HostProcess.Program("Silo.Standalone"), "--urls", "http://127.0.0.1:0", "--bucket-port", "0", "--data", Data, $"--Auth:SigningKey={Service.SigningKey}",
-            // Other stories use the machine up meanwhile: nobody is to go first.
-            "--Litestream:MonitorInterval=00:00:00.100", "--Litestream:SyncInterval=00:00:00.100", "--Litestream:ReplicatedWait=00:01:00", "--Litestream:Niceness=0",
+            .. QuickLitestream.Settings, "--Litestream:ReplicatedWait=00:01:00",
             // Nothing is opened but by the story.
             "--WarmUp:MostUsed=0", .. settings,
         ]);

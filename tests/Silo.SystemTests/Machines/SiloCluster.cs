@@ -121,7 +121,7 @@ internal sealed class SiloCluster : IAsyncDisposable
         var silo = _machine.Start(
             [
                 HostProcess.Program("Silo.Cluster"), "--silo-port", $"{_siloPorts[number]}", $"--Clustering:ListeningSiloPort={_listeningPorts[number]}", "--gateway-port", "0", .. _clustering,
-                $"--Database:DataDirectory={_machine[$"silo-{number}"]}", "--Litestream:MonitorInterval=00:00:00.100", "--Litestream:SyncInterval=00:00:00.100", "--Litestream:Niceness=0", "--WarmUp:MostUsed=0", .. _settings,
+                $"--Database:DataDirectory={_machine[$"silo-{number}"]}", .. QuickLitestream.Settings, "--WarmUp:MostUsed=0", .. _settings,
             ],
             ("GCS_BUCKET_NAME", "silo"), ("STORAGE_EMULATOR_HOST", _links[number].Authority));
         if (number == _silos.Count) _silos.Add(silo);

@@ -45,7 +45,7 @@ internal sealed class SplitService(Machine machine)
             [
                 HostProcess.Program("Silo.Cluster"), "--silo-port", "0", "--gateway-port", $"{_siloGatewayPort}",
                 $"--Database:DataDirectory={Databases}", $"--ConnectionStrings:Catalog={machine["catalog.db"]}",
-                "--Litestream:MonitorInterval=00:00:00.100", "--Litestream:SyncInterval=00:00:00.100", "--Litestream:Niceness=0", "--WarmUp:MostUsed=0", .. settings,
+                .. QuickLitestream.Settings, "--WarmUp:MostUsed=0", .. settings,
             ],
             [("GCS_BUCKET_NAME", "silo"), ("STORAGE_EMULATOR_HOST", $"127.0.0.1:{_bucketPort}"), .. Environment]);
         var ready = await Silo.ReadyAsync();

@@ -29,6 +29,20 @@ public sealed class OrganizationCatalogTests : IDisposable
     }
 
     [Fact]
+    public async Task Dispose_AfterUse_LeavesNoConnectionOpen()
+    {
+        var catalog = await _fixture.OpenMigratedAsync();
+        await catalog.AddAsync(New("acme"), Cancellation);
+        Assert.Contains(_fixture.File, OpenFiles());
+
+        catalog.Dispose();
+
+        Assert.DoesNotContain(_fixture.File, OpenFiles());
+
+        static IEnumerable<string?> OpenFiles() => Directory.GetFiles("/proc/self/fd").Select(file => new FileInfo(file).LinkTarget);
+    }
+
+    [Fact]
     public async Task Add_TursoOrganization_KeepsItsAddress()
     {
         var catalog = await _fixture.OpenMigratedAsync();
