@@ -89,7 +89,8 @@ public sealed partial class OwnershipLease
 
     private async Task<bool> WaitAsync(TimeSpan wait)
     {
-        if (wait > TimeSpan.Zero) await Task.Delay(wait, _heads.Time, _disposing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // Delays count whole milliseconds and leave out the rest: rounded down, the last part of one would be waited for by spinning.
+        if (wait > TimeSpan.Zero) await Task.Delay(TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds)), _heads.Time, _disposing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return !_disposing.IsCancellationRequested;
     }
 

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.Time.Testing;
 using Silo.Storage.Gcs;
 using Silo.Storage.Lease;
 
@@ -228,6 +229,25 @@ public sealed class OwnershipLeaseTests
         Assert.Equal(5, (await bench.HeadAsync()).Current!.HighWater);
         await lease.PublishAsync("g2", 1, 1, Token);
         Assert.Equal(new ReplicaReference(1, "g2", 5), (await bench.HeadAsync()).Current);
+    }
+
+    /// <summary>It spun on its thread while less than a millisecond was left, which on a clock that stands still is for ever.</summary>
+    [Fact]
+    public async Task Renewal_DueInLessThanAMillisecond_Sleeps()
+    {
+        await using var bench = await LeaseBench.StartAsync();
+        await bench.AcquireAsync();
+        var before = (await bench.HeadAsync()).OperationId;
+        bench.Time.Advance(new LeaseOptions().RenewInterval * 0.8 - TimeSpan.FromMilliseconds(1));
+
+        // Whoever waits for the clock goes on inside these steps.
+        for (var renewed = false; !renewed; renewed = (await bench.HeadAsync()).OperationId != before)
+            await Task.Run(() => StepFinely(bench.Time), Token).WaitAsync(TimeSpan.FromMinutes(1), Token);
+    }
+
+    private static void StepFinely(FakeTimeProvider time)
+    {
+        for (var i = 0; i < 500; i++) time.Advance(TimeSpan.FromMilliseconds(0.2));
     }
 
     [Fact]
