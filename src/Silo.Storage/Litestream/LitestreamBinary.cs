@@ -110,6 +110,9 @@ public sealed class LitestreamBinary
 
     private static async Task<string> AskVersionAsync(string path, string remedy, TimeProvider time, CancellationToken cancellationToken)
     {
+        // The limit counts from before the start: the program may be running, and hang, before Start comes back.
+        using var timeLimit = new CancellationTokenSource(VersionTimeLimit, time);
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(timeLimit.Token, cancellationToken);
         using var process = new Process { StartInfo = new(path, ["version"]) { RedirectStandardOutput = true, RedirectStandardError = true } };
         try
         {
@@ -120,8 +123,6 @@ public sealed class LitestreamBinary
             throw new LitestreamNotFoundException($"'{path}' could not be started: {e.Message}. {remedy}", e);
         }
 
-        using var timeLimit = new CancellationTokenSource(VersionTimeLimit, time);
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(timeLimit.Token, cancellationToken);
         try
         {
             var output = ReadAsync(process.StandardOutput, ended.Token);
