@@ -24,7 +24,11 @@ chromium chromium
 # Fast tests first: what they find makes the rest not worth waiting for.
 projects='Silo.Tests Silo.SystemTests'
 configuration=Release
-time_limit_per_project=35m # what hangs is cut off; a busy machine is not
+# What hangs is cut off; a busy machine is not. At the first limit a test program asks its tests to stop, and at the second it is
+# killed, for a test may hang where it does not hear of that.
+time_limit_per_project=25m
+kill_after=27m
+named_after=300 # seconds: a test that takes longer is named while it runs
 
 passed=0 failed=0 skipped=0
 session= # of the command that is waited for
@@ -137,9 +141,9 @@ run_tests() {
   name=$(basename "$program")
   shift 2
   [[ -t 1 ]] || ansi=off
-  in_session "$program" --results-directory "$folder" --report-xunit-trx --report-xunit-trx-filename "$name.trx" \
-    --timeout "$time_limit_per_project" --ansi "$ansi" --progress off --show-stdout Failed --show-stderr Failed \
-    --print-max-enumerable-length 50 --print-max-string-length 1000 "$@"
+  in_session timeout --signal=KILL "$kill_after" "$program" --results-directory "$folder" --report-xunit-trx --report-xunit-trx-filename "$name.trx" \
+    --timeout "$time_limit_per_project" --xunit-diagnostics on --long-running "$named_after" --ansi "$ansi" --progress off \
+    --show-stdout Failed --show-stderr Failed --print-max-enumerable-length 50 --print-max-string-length 1000 "$@"
   local code=$?
   count "$code" "$folder/$name.trx"
 }

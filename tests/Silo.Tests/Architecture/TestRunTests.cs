@@ -43,6 +43,15 @@ public sealed class TestRunTests : IDisposable
     }
 
     [Fact]
+    public async Task Program_ThatHangsAndDoesNotHearOfIt_IsKilledAndCountsAsFailed()
+    {
+        await File.WriteAllTextAsync(Path.Combine(_folder, "Deaf"), "#!/bin/sh\ntrap '' TERM INT\nwhile :; do sleep 1; done\n", TestContext.Current.CancellationToken);
+        Assert.Equal(
+            ("3 passed, 1 failed, 0 skipped", 1),
+            await SumAsync($"chmod +x Deaf; kill_after=0.2s; count 0 {Report(3, 0, 0)}; run_tests ./Deaf reports"));
+    }
+
+    [Fact]
     public async Task Summary_SkippedTest_FailsOnlyTheAutomaticCheck()
     {
         Assert.Equal(("2 passed, 0 failed, 1 skipped", 0), await SumAsync($"count 0 {Report(2, 0, 1)}"));
