@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 
@@ -19,6 +20,33 @@ public static class ListeningAddress
         };
         urls.Validators.Add(Check);
         return urls;
+    }
+
+    /// <summary>Refuses an address that another program serves at before anything starts: the web server would find out when all the rest runs.</summary>
+    /// <param name="urls">The value of <c>--urls</c>.</param>
+    /// <exception cref="IOException">It is in use.</exception>
+    public static void RefuseIfInUse(string urls)
+    {
+        ArgumentNullException.ThrowIfNull(urls);
+        foreach (var url in urls.Split(';', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var address = BindingAddress.Parse(url);
+            if (address.IsUnixPipe || address.IsNamedPipe || address.Port == 0) continue;
+            var host = address.Host == "localhost" ? IPAddress.Loopback : IPAddress.TryParse(address.Host, out var ip) ? ip : IPAddress.Any;
+            try
+            {
+                using var listener = new TcpListener(host, address.Port);
+                listener.Start();
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.AddressAlreadyInUse)
+            {
+                throw new IOException($"Another program serves at {host}:{address.Port}: end it, or choose another address with --urls.", e);
+            }
+            catch (SocketException)
+            {
+                // The web server says better what else is wrong with it.
+            }
+        }
     }
 
     /// <summary>Its address, once the host has started; a port of 0 has become the one that the system chose.</summary>

@@ -13,6 +13,7 @@ command.SetAction(async (arguments, cancellationToken) =>
 {
     try
     {
+        ListeningAddress.RefuseIfInUse(arguments.GetRequiredValue(urls));
         var builder = WebApplication.CreateBuilder([ServingHost.ReadSettingsOnce, .. settings]);
         builder.WebHost.UseUrls(arguments.GetRequiredValue(urls));
         builder.AddSiloGateway();

@@ -24,6 +24,7 @@ OwnerOnlyFiles.Begin();
 
 command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(async () =>
 {
+    ListeningAddress.RefuseIfInUse(arguments.GetRequiredValue(urls));
     var folder = StandaloneFolder.Open(arguments.GetRequiredValue(data));
     var builder = WebApplication.CreateBuilder([ServingHost.ReadSettingsOnce, .. settings]);
     builder.WebHost.UseUrls(arguments.GetRequiredValue(urls));

@@ -74,18 +74,36 @@ public sealed class StartTests
         Assert.Contains("Litestream:Path", refusal, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task Start_PortInUse_IsRefused()
+    [Theory]
+    [InlineData("Silo.Standalone", "127.0.0.1")]
+    [InlineData("Silo.Standalone", "localhost")]
+    [InlineData("Silo.Standalone", "*")]
+    [InlineData("Silo.Gateway", "127.0.0.1")]
+    public async Task Start_AddressInUse_IsRefusedBeforeAnythingStarts(string program, string host)
     {
         await using var machine = new Machine();
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        var port = ((IPEndPoint)listener.LocalEndpoint).Port;
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var port = ((IPEndPoint)other.LocalEndpoint).Port;
+        string[] data = program == "Silo.Standalone" ? ["--data", machine.Data] : [];
+
+        var refusal = await RefusalAsync(machine.Start([HostProcess.Program(program), "--urls", $"http://{host}:{port}", .. data]));
+
+        Assert.Contains($":{port}", refusal, StringComparison.Ordinal);
+        Assert.Contains("--urls", refusal, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(machine.Data));
+    }
+
+    [Fact]
+    public async Task Start_BucketsPortInUse_IsRefused()
+    {
+        await using var machine = new Machine();
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var port = ((IPEndPoint)other.LocalEndpoint).Port;
 
         Assert.Contains($"127.0.0.1:{port}", await RefusalAsync(machine.Start(
-            [HostProcess.Program("Silo.Standalone"), "--urls", $"http://127.0.0.1:{port}", "--bucket-port", "0", "--data", machine.Data])), StringComparison.Ordinal);
-        Assert.Contains($"127.0.0.1:{port}", await RefusalAsync(machine.Start(
-            [HostProcess.Program("Silo.Standalone"), "--urls", "http://127.0.0.1:0", "--bucket-port", $"{port}", "--data", machine.Data])), StringComparison.Ordinal);
+            [HostProcess.Program("Silo.Standalone"), .. Anywhere[..2], "--bucket-port", $"{port}", "--data", machine.Data])), StringComparison.Ordinal);
         await machine.OnlyRunsAsync();
     }
 
