@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
+using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -70,7 +71,12 @@ public sealed class ProxyTests : IAsyncLifetime
     [Fact]
     public async Task Write_WhenAGatewayIsGone_GoesToTheOther()
     {
+        var gone = IPEndPoint.Parse(_first.Address);
         await _first.DisposeAsync();
+        // A write on a connection that the gateway has closed, and the proxy not yet, may have reached it.
+        await Eventually.IsAsync(
+            () => IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpConnections().All(connection => !connection.RemoteEndPoint.Equals(gone)),
+            "the proxy has closed its connections to the gateway that is gone");
         for (var i = 0; i < 20; i++) Assert.Equal(HttpStatusCode.OK, (await _client.PostAsync("/api/admin/databases/demo/deactivate", null, Cancellation)).StatusCode);
         Assert.Equal(20, _second.Served);
     }

@@ -53,8 +53,9 @@ public sealed class CheckpointTests(ITestOutputHelper output)
                     else rows[(await database.CreateAsync(fields, Token)).Id] = name;
                 }
             }
-            Assert.Equal(0, database.Status().LitestreamRestarts);
-            generation = database.Status().Generation!;
+            var status = database.Status();
+            Assert.True(status.LitestreamRestarts == 0, $"{status}");
+            generation = status.Generation!;
             await database.CloseAsync(Token);
         }
 
