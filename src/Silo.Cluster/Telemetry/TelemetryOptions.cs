@@ -17,6 +17,13 @@ internal sealed class TelemetryOptions
     /// </summary>
     [Range(0.0, 1.0)]
     public double TraceRatio { get; set; } = 0.01;
+
+    /// <summary>
+    /// The most traces a second that a gateway begins, 1 to 10,000, whoever wants them: beyond it requests are served untraced, so that
+    /// neither load nor a caller who traces everything makes traces dear.
+    /// </summary>
+    [Range(1, 10_000)]
+    public int MaxTracesPerSecond { get; set; } = 20;
 }
 
 [OptionsValidator]

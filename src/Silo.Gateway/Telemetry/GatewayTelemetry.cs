@@ -13,6 +13,7 @@ internal static class GatewayTelemetry
     public static void AddGatewayTelemetry(this IHostApplicationBuilder builder)
     {
         builder.Services.AddSingleton<RejectionMetrics>();
+        builder.Services.AddKeyedSingleton(RequestTraces.SourceName, (services, _) => RequestTraces.Budget(services.GetRequiredService<IOptions<TelemetryOptions>>().Value));
         builder.AddTelemetry(tracing => tracing.AddSource(RequestTraces.SourceName));
     }
 

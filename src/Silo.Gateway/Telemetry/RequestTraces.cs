@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Threading.RateLimiting;
 using Microsoft.Extensions.Options;
 using Silo.Contracts.Databases;
 using Silo.Telemetry;
@@ -10,7 +11,7 @@ namespace Silo.Gateway.Telemetry;
 /// make an Activity for every request before anybody asks whether it is wanted (1.3 us and 840 bytes of 26 us), and Orleans'
 /// propagation a filter around every call (a fifth of a read); of a request that is not traced this makes nothing.
 /// </summary>
-internal sealed class RequestTraces(RequestDelegate next, IOptions<TelemetryOptions> options)
+internal sealed class RequestTraces(RequestDelegate next, IOptions<TelemetryOptions> options, [FromKeyedServices(RequestTraces.SourceName)] RateLimiter budget)
 {
     public const string SourceName = "Silo.Gateway";
 
@@ -18,14 +19,29 @@ internal sealed class RequestTraces(RequestDelegate next, IOptions<TelemetryOpti
 
     private readonly double _ratio = options.Value.TraceRatio;
 
-    public Task InvokeAsync(HttpContext context)
+    /// <summary>A second's traces come at once or spread, and what was not used is not kept.</summary>
+    public static RateLimiter Budget(TelemetryOptions options) => new TokenBucketRateLimiter(new()
     {
-        if (context.Request.Headers.TraceParent.Count == 0) return Random.Shared.NextDouble() < _ratio ? TraceAsync(context, default) : next(context);
+        TokenLimit = options.MaxTracesPerSecond,
+        TokensPerPeriod = options.MaxTracesPerSecond,
+        ReplenishmentPeriod = TimeSpan.FromSeconds(1),
+    });
+
+    public Task InvokeAsync(HttpContext context) => IsWanted(context.Request, out var parent) && HasBudget() ? TraceAsync(context, parent) : next(context);
+
+    private bool IsWanted(HttpRequest request, out ActivityContext parent)
+    {
+        parent = default;
+        if (request.Headers.TraceParent.Count == 0) return Random.Shared.NextDouble() < _ratio;
         // The caller has decided, as the header's last flag says (W3C Trace Context).
-        return ActivityContext.TryParse(context.Request.Headers.TraceParent, context.Request.Headers.TraceState, isRemote: true, out var parent)
-            && (parent.TraceFlags & ActivityTraceFlags.Recorded) != 0
-                ? TraceAsync(context, parent)
-                : next(context);
+        return ActivityContext.TryParse(request.Headers.TraceParent, request.Headers.TraceState, isRemote: true, out parent)
+            && (parent.TraceFlags & ActivityTraceFlags.Recorded) != 0;
+    }
+
+    private bool HasBudget()
+    {
+        using var lease = budget.AttemptAcquire();
+        return lease.IsAcquired;
     }
 
     private async Task TraceAsync(HttpContext context, ActivityContext parent)

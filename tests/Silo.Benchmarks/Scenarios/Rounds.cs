@@ -4,8 +4,8 @@ using Silo.Benchmarks.Machine;
 
 namespace Silo.Benchmarks.Scenarios;
 
-/// <summary>The rounds of one load on one server; what counts are their medians.</summary>
-internal sealed class Rounds(ServedProcess server, int connections)
+/// <summary>The rounds of one load on one kind of server; what counts are their medians.</summary>
+internal sealed class Rounds(int connections)
 {
     private readonly List<LoadResult> _results = [];
     private readonly List<double> _cpu = [];
@@ -24,7 +24,7 @@ internal sealed class Rounds(ServedProcess server, int connections)
 
     public double Percentile(double percent) => Median(result => result.Latencies.Percentile(percent));
 
-    public async Task AddAsync(IRequestSource requests, TimeSpan time, bool counts, CancellationToken cancellationToken)
+    public async Task AddAsync(ServedProcess server, IRequestSource requests, TimeSpan time, bool counts, CancellationToken cancellationToken)
     {
         var use = ProcessorUse.Of(server.Pid);
         var result = (await new ClosedLoop(server.Url, connections).RunAsync(requests, time, cancellationToken)).Checked(server.Name);

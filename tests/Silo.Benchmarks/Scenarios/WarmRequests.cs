@@ -39,13 +39,13 @@ internal sealed class WarmRequests(BenchmarkRun run)
         {
             if (!name.StartsWith(run.Settings.Only, StringComparison.Ordinal)) return;
             run.Say(name);
-            var (below, ours) = (new Rounds(floor, connections), new Rounds(silo, connections));
+            var (below, ours) = (new Rounds(connections), new Rounds(connections));
             for (var round = 0; round <= run.Settings.Rounds; round++)
             {
                 // The first round is not counted: until the code is compiled for good, Silo serves half as much.
                 var time = round == 0 ? WarmUp : TimeSpan.FromSeconds(run.Settings.Seconds);
-                using (new FrozenTree(silo.Pid)) await below.AddAsync(load(floorLoads)(++_seed), time, round > 0, cancellationToken);
-                using (new FrozenTree(floor.Pid)) await ours.AddAsync(load(siloLoads)(_seed), time, round > 0, cancellationToken);
+                using (new FrozenTree(silo.Pid)) await below.AddAsync(floor, load(floorLoads)(++_seed), time, round > 0, cancellationToken);
+                using (new FrozenTree(floor.Pid)) await ours.AddAsync(silo, load(siloLoads)(_seed), time, round > 0, cancellationToken);
             }
             run.Report.Add(new Measurement(name, "") { OtherCores = Math.Max(below.OtherCores, ours.OtherCores) }
                 .With("requests/s", ours.Rate, below.Rate)

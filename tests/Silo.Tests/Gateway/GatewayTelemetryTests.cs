@@ -49,13 +49,7 @@ public sealed class GatewayTelemetryTests(StandInCluster cluster)
     public async Task Request_IsTraced_AsTheCallerSaysOrInItsShare(string ratio, string? flags, bool traced)
     {
         var spans = new ConcurrentQueue<Activity>();
-        using var listener = new ActivityListener
-        {
-            ShouldListenTo = source => source.Name == "Silo.Gateway",
-            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
-            ActivityStopped = spans.Enqueue,
-        };
-        ActivitySource.AddActivityListener(listener);
+        using var listener = Listen(spans);
         await using var gateway = await TestGateway.Start(cluster.Client, null, ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"), ("Telemetry:TraceRatio", ratio));
         var (id, trace) = ($"c-{Guid.NewGuid():n}", Guid.NewGuid().ToString("n"));
 
@@ -75,6 +69,44 @@ public sealed class GatewayTelemetryTests(StandInCluster cluster)
         Assert.Equal(("GET /api/contacts/{id}", ActivityKind.Server, 404), (span.DisplayName, span.Kind, span.GetTagItem("http.response.status_code")));
     }
 
+    /// <summary>A caller who traces everything makes his own trace of it, and not ours.</summary>
+    [Theory]
+    [InlineData(null)]
+    [InlineData("00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01")]
+    public async Task Requests_MoreThanMayBeTraced_AreServedUntraced(string? parent)
+    {
+        var spans = new ConcurrentQueue<Activity>();
+        using var listener = Listen(spans);
+        await using var gateway = await TestGateway.Start(
+            cluster.Client, null, ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"), ("Telemetry:TraceRatio", "1"), ("Telemetry:MaxTracesPerSecond", "1"));
+        var id = $"c-{Guid.NewGuid():n}";
+
+        for (var i = 0; i < 200; i++)
+        {
+            using var answer = await gateway.Send(HttpMethod.Get, $"/api/contacts/{id}", gateway.Member("traced-org"), configure: request =>
+            {
+                if (parent is not null) request.Headers.TryAddWithoutValidation("traceparent", parent);
+            });
+            await answer.Problem(404, "contact_not_found");
+        }
+
+        await gateway.StopAsync();
+        // One a second; a slow machine needs some seconds for them.
+        Assert.InRange(spans.Count(span => ((string?)span.GetTagItem("url.path"))?.EndsWith(id, StringComparison.Ordinal) ?? false), 1, 199);
+    }
+
+    private static ActivityListener Listen(ConcurrentQueue<Activity> spans)
+    {
+        var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name == "Silo.Gateway",
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = spans.Enqueue,
+        };
+        ActivitySource.AddActivityListener(listener);
+        return listener;
+    }
+
     [Fact]
     public async Task Metrics_TurnedOff_AreNotServed()
     {
@@ -83,10 +115,12 @@ public sealed class GatewayTelemetryTests(StandInCluster cluster)
         await response.Problem(404, "not_found");
     }
 
-    [Fact]
-    public async Task Settings_OutOfRange_RefuseToStart()
+    [Theory]
+    [InlineData("TraceRatio", "2")]
+    [InlineData("MaxTracesPerSecond", "0")]
+    public async Task Settings_OutOfRange_RefuseToStart(string setting, string value)
     {
-        var refusal = await Assert.ThrowsAsync<OptionsValidationException>(() => TestGateway.Start(cluster.Client, null, ("Telemetry:TraceRatio", "2")));
-        Assert.Contains("TraceRatio", refusal.Message, StringComparison.Ordinal);
+        var refusal = await Assert.ThrowsAsync<OptionsValidationException>(() => TestGateway.Start(cluster.Client, null, ($"Telemetry:{setting}", value)));
+        Assert.Contains(setting, refusal.Message, StringComparison.Ordinal);
     }
 }
