@@ -74,7 +74,7 @@ public sealed partial class OrgDatabase
         if (!await _writeLock.WaitAsync(0, CancellationToken.None)) return false;
         try
         {
-            if (_closed || IsMoved || _tracker.IsCaughtUp) return false;
+            if (_closed || IsMoved || !_litestream.IsBehind) return false;
             return await Task.Run(
                 () =>
                 {
@@ -84,7 +84,7 @@ public sealed partial class OrgDatabase
                     return true;
                 }, CancellationToken.None);
         }
-        catch (SqliteException e)
+        catch (Exception e) when (e is SqliteException or IOException)
         {
             LogDiskRefused(Organization, e.Message);
             return false;

@@ -10,6 +10,7 @@ internal sealed partial class LitestreamSupervisor
     private readonly TaskCompletionSource _published = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile Exception? _moved;
     private volatile string? _generation;
+    private volatile bool _awaitsPublication; // this process has begun a generation, and has not brought what it takes to publish it
     private Task _publishing = Task.CompletedTask;
     private string? _publishingGeneration;
 
@@ -29,6 +30,7 @@ internal sealed partial class LitestreamSupervisor
     private void BeginPublish(string generation)
     {
         if (generation == PublishedGeneration || generation == _publishingGeneration || !_tracker.Covers(generation)) return;
+        _awaitsPublication = false;
         _publishingGeneration = generation;
         var before = _publishing;
         _publishing = PublishAsync(before, generation);
@@ -47,12 +49,6 @@ internal sealed partial class LitestreamSupervisor
                 LogPublished(_lease.Organization, _lease.Epoch, generation);
                 return;
             }
-            catch (BucketException e)
-            {
-                Problem = $"The generation could not be published: {e.Message}";
-                LogPublishFailed(_lease.Organization, generation, e.Message);
-                await Task.Delay(PublishRetry, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
             catch (Exception e) when (e is HeadMovedException or HeadException)
             {
                 Problem = e.Message;
@@ -61,9 +57,16 @@ internal sealed partial class LitestreamSupervisor
                 _published.TrySetException(e);
                 return;
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
             {
                 return;
+            }
+            catch (Exception e)
+            {
+                // The bucket as a rule; but whatever it is, nothing counts as replicated before this has succeeded.
+                Problem = $"The generation could not be published: {e.Message}";
+                LogPublishFailed(_lease.Organization, generation, e.Message);
+                await Task.Delay(PublishRetry, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }

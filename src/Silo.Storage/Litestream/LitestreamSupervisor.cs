@@ -90,12 +90,18 @@ internal sealed partial class LitestreamSupervisor
     public async Task StopAsync()
     {
         await _stopping.CancelAsync();
-        await _running;
-        await _publishing;
-        EndRestartTurn();
-        await _ends.StopAsync();
-        _published.TrySetCanceled();
-        _stopping.Dispose();
+        try
+        {
+            await _running;
+            await _publishing;
+        }
+        finally
+        {
+            EndRestartTurn();
+            await _ends.StopAsync();
+            _published.TrySetCanceled();
+            _stopping.Dispose();
+        }
     }
 
     private async Task RunAsync()
@@ -108,19 +114,14 @@ internal sealed partial class LitestreamSupervisor
             try
             {
                 reason = await RunOnceAsync();
-                // Its end came from outside: what it had under way may still arrive in the bucket, under names that the next
-                // one would use again. A new generation has names of its own.
-                if (!_stopping.IsCancellationRequested)
-                {
-                    _files.DeleteLitestreamState();
-                    _tracker.GenerationEnded();
-                }
             }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            catch (Exception e)
             {
+                // Whatever it is: without a Litestream nothing comes to the bucket any more.
                 reason = RestartReason.Unwatched(e.Message);
             }
             if (_stopping.IsCancellationRequested) return;
+            _tracker.GenerationEnded();
 
             if (_time.GetElapsedTime(started) > HealthyAfter) backoff = _runtime.Options.RestartBackoff;
             Restarts++;
@@ -136,6 +137,10 @@ internal sealed partial class LitestreamSupervisor
     /// <returns>Why it ended.</returns>
     private async Task<RestartReason> RunOnceAsync()
     {
+        _awaitsPublication = false;
+        // Of one that ended by what came from outside, uploads may still arrive in the bucket, under names that the next one would use
+        // again. A new generation has names of its own.
+        _files.DeleteLitestreamState();
         LitestreamProcess process;
         try
         {
@@ -144,6 +149,7 @@ internal sealed partial class LitestreamSupervisor
         catch (LitestreamException e)
         {
             LogCannotStart(_lease.Organization, e.Message);
+            EndRestartTurn();
             return RestartReason.NotStarted;
         }
 
@@ -155,8 +161,15 @@ internal sealed partial class LitestreamSupervisor
             LogStarted(_lease.Organization, process.Pid, _target.ReplicaPath);
             using var watch = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
             var watching = WatchAsync(process, watch.Token);
-            await foreach (var happened in process.Events.ReadAllAsync(CancellationToken.None)) Handle(happened);
-            await watch.CancelAsync();
+            try
+            {
+                await foreach (var happened in process.Events.ReadAllAsync(CancellationToken.None)) Handle(happened);
+            }
+            finally
+            {
+                await watch.CancelAsync();
+                await ((Task)watching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
             if (await watching is { } reason) return reason;
             if (!_stopping.IsCancellationRequested) _deaths++;
             return RestartReason.Died;
@@ -175,14 +188,14 @@ internal sealed partial class LitestreamSupervisor
             {
                 // One that gets nowhere must not keep the others from their turn.
                 if (_time.GetElapsedTime(started) > _runtime.Options.MaxLag) EndRestartTurn();
-                if (_tracker.IsCaughtUp && Published.IsCompletedSuccessfully) Problem = null;
+                if (!IsBehind && Published.IsCompletedSuccessfully) Problem = null;
                 if (_tracker.HasGap)
                 {
                     LogGap(_lease.Organization);
                     await EndAsync(process);
                     return RestartReason.Gap;
                 }
-                switch (_health.Judge(!_tracker.IsCaughtUp, Allowance, () => process.Identity?.WaitedForCpu() ?? TimeSpan.Zero))
+                switch (_health.Judge(IsBehind, Allowance, () => process.Identity?.WaitedForCpu() ?? TimeSpan.Zero))
                 {
                     case ReplicationRemedy.Poke when await _poke():
                         _health.Poked();
@@ -210,8 +223,20 @@ internal sealed partial class LitestreamSupervisor
         {
             // The process ended first.
         }
+        catch (Exception e)
+        {
+            // Nobody else would notice that it hangs, or end it.
+            await EndAsync(process);
+            return RestartReason.Unwatched(e.Message);
+        }
         return null;
     }
+
+    /// <summary>
+    /// Whether Litestream has something to do: commits wait for the bucket, or it has begun a generation that cannot be published yet. An
+    /// upload that fails before there was any commit is tried again only when something changes the database.
+    /// </summary>
+    public bool IsBehind => !_tracker.IsCaughtUp || _awaitsPublication;
 
     /// <summary>Time in which an upload of what there is to upload could be under way, at the slowest rate that counts as progress.</summary>
     private TimeSpan Allowance => TimeSpan.FromSeconds(_hasSnapshot ? (double)_tracker.LagBytes / MinWalBytesPerSecond : (double)_files.Bytes / MinSnapshotBytesPerSecond);
@@ -260,6 +285,7 @@ internal sealed partial class LitestreamSupervisor
             case LitestreamEventKind.GenerationStarted:
                 _generation = happened.Position.Generation;
                 _hasSnapshot = false;
+                _awaitsPublication = true;
                 LogGeneration(_lease.Organization, happened.Text, happened.Position.Generation);
                 break;
             case LitestreamEventKind.SnapshotWritten:

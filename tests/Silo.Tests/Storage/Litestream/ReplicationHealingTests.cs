@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
+using Silo.Storage.Databases;
 using Silo.Storage.Sqlite;
 using Silo.Tests.Storage.Databases;
 
@@ -34,6 +35,39 @@ public sealed class ReplicationHealingTests
         await using var again = await DatabaseBench.OpenAsync(bench.Silo("b"), DatabaseBench.Demo);
         Assert.Equal("""{"count":2}""", System.Text.Encoding.UTF8.GetString((await again.CountAsync(Token)).Utf8!));
     }
+
+    /// <summary>Nobody writes, so there is no commit that waits, and none that would make Litestream try again.</summary>
+    [Fact]
+    public async Task FirstUpload_RefusedOnce_IsTriedAgainByAPoke()
+    {
+        await using var bench = await DatabaseBench.StartAsync(new() { ["Litestream:MaxLag"] = "01:00:00" });
+        await bench.SetFaultsAsync("""[{"method":"insertObject","namePrefix":"litestream-replicas/","action":"status","status":503,"count":1}]""");
+        await using var database = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo);
+
+        await PublishedAsync(database);
+
+        var status = database.Status();
+        Assert.Equal((1, 0), (status.Remedies.Pokes, status.LitestreamRestarts));
+        Assert.Equal(status.Generation, (await bench.HeadAsync(DatabaseBench.Demo)).Current!.Generation);
+        await database.CloseAsync(Token);
+        await using var again = await DatabaseBench.OpenAsync(bench.Silo("b"), DatabaseBench.Demo);
+        Assert.Equal("""{"count":0}""", System.Text.Encoding.UTF8.GetString((await again.CountAsync(Token)).Utf8!));
+    }
+
+    [Fact]
+    public async Task FirstUpload_ThatHangs_IsHealedByAnotherProcess()
+    {
+        await using var bench = await DatabaseBench.StartAsync(new() { ["Litestream:MaxLag"] = "00:00:05" });
+        await bench.SetFaultsAsync("""[{"method":"insertObject","namePrefix":"litestream-replicas/","action":"stall"}]""");
+        await using var database = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo);
+
+        await Eventually.IsAsync(() => database.Status().LitestreamRestarts > 0, "Litestream is started again");
+        await bench.ClearFaultsAsync();
+        await PublishedAsync(database);
+        await database.CloseAsync(Token);
+    }
+
+    private static Task PublishedAsync(OrgDatabase database) => database.WaitUntilPublishedAsync(Token).WaitAsync(TimeSpan.FromMinutes(2), Token);
 
     /// <summary>
     /// A refusal in the middle of a resumable upload ends the reading side of a pipe whose writing side then waits for ever: no
