@@ -58,16 +58,19 @@ public sealed partial class UnpublishedReplica(BucketClient bucket, string repli
     private async Task<ReplicaReference?> NewestAsync(OrganizationId organization, long epoch, CancellationToken cancellationToken)
     {
         var prefix = $"{ReplicaReference.PrefixOf(replicaPath, epoch)}/generations/";
-        (string Generation, DateTimeOffset Updated)? newest = null;
+        var snapshots = new Dictionary<string, DateTimeOffset>();
+        var withWal = new HashSet<string>();
         await foreach (var found in bucket.ListAsync(prefix, cancellationToken: cancellationToken))
         {
             var parts = found.Name[prefix.Length..].Split('/');
-            if (parts is not [var generation, "snapshots", _] || !ReplicaPosition.IsGeneration(generation)) continue;
-            if (newest is null || found.Updated > newest.Value.Updated) newest = (generation, found.Updated);
+            if (parts is not [var generation, var kind, ..] || !ReplicaPosition.IsGeneration(generation)) continue;
+            if (kind == "wal") withWal.Add(generation);
+            else if (kind == "snapshots" && parts.Length == 3 && found.Updated > snapshots.GetValueOrDefault(generation)) snapshots[generation] = found.Updated;
         }
-        if (newest is not { } chosen) return null;
-        LogAdopted(organization, epoch, chosen.Generation);
-        return new ReplicaReference(epoch, chosen.Generation, 0);
+        // A snapshot is the file without its WAL, and nobody publishes it before that has come, nor can it be restored. The older system did.
+        if (snapshots.Keys.Where(generation => epoch == 0 || withWal.Contains(generation)).MaxBy(generation => snapshots[generation]) is not { } newest) return null;
+        LogAdopted(organization, epoch, newest);
+        return new ReplicaReference(epoch, newest, 0);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: no head names a replica; generation {Generation} of epoch {Epoch} is adopted")]

@@ -156,6 +156,29 @@ public sealed class RestoreProofTests
         Assert.Equal("{\"count\":3}", Encoding.UTF8.GetString((await database.CountAsync(Token)).Utf8!));
     }
 
+    /// <summary>A snapshot alone is published by nobody and cannot be restored: it must not become what every later owner has to restore.</summary>
+    [Fact]
+    public async Task Open_FirstOwnerDiedAfterItsSnapshot_BeginsAnew()
+    {
+        await using var bench = await DatabaseBench.StartAsync();
+        await using (var first = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo))
+        {
+            await first.WaitUntilPublishedAsync(Token);
+            await first.CloseAsync(Token);
+        }
+        foreach (var name in (await ObjectsAsync(bench, "litestream-replicas/demo/")).Where(name => !name.Contains("/snapshots/", StringComparison.Ordinal)))
+            await bench.Bucket.DeleteAsync(name, null, Token);
+        Assert.Single(await ObjectsAsync(bench, "litestream-replicas/demo/"));
+        var stored = await new HeadStore(bench.Bucket, TimeProvider.System).ReadAsync(DatabaseBench.Demo.Id, Token);
+        await bench.WriteHeadAsync(DatabaseBench.Demo, stored!, stored!.Head with { State = HeadState.Released, Current = null, OperationId = "test" });
+
+        await using var database = await DatabaseBench.OpenAsync(bench.Silo("b"), DatabaseBench.Demo);
+
+        Assert.Equal("{\"count\":0}", Encoding.UTF8.GetString((await database.CountAsync(Token)).Utf8!));
+        await database.WaitUntilPublishedAsync(Token);
+        Assert.Equal(2, (await bench.HeadAsync(DatabaseBench.Demo)).Truth!.Epoch);
+    }
+
     [Theory]
     [InlineData("""[{"method":"GET","namePrefix":"heads/","action":"status","status":503}]""")]
     [InlineData("""[{"method":"POST","namePrefix":"heads/","action":"status","status":429}]""")]
