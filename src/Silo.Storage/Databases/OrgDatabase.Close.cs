@@ -44,8 +44,7 @@ public sealed partial class OrgDatabase
         }
         finally
         {
-            await _lease.DisposeAsync();
-            _afterClose();
+            await EndLeaseAsync();
         }
     }
 
@@ -89,8 +88,7 @@ public sealed partial class OrgDatabase
         }
         finally
         {
-            await _lease.DisposeAsync();
-            _afterClose();
+            await EndLeaseAsync();
         }
     }
 
@@ -155,6 +153,18 @@ public sealed partial class OrgDatabase
                     _contacts.Dispose();
                     _writer.Dispose();
                 }, CancellationToken.None);
+        }
+    }
+
+    private async Task EndLeaseAsync()
+    {
+        try
+        {
+            await _lease.DisposeAsync();
+        }
+        finally
+        {
+            _afterClose();
         }
     }
 

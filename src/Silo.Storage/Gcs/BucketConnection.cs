@@ -39,7 +39,7 @@ internal sealed partial class BucketConnection : IDisposable
     {
         _options = options;
         _time = time;
-        _credential = options.EmulatorHost is null ? new BucketCredential() : null;
+        _credential = options.EmulatorHost is null ? BucketCredential.OfThisProcess() : null;
         _http = new HttpClient(new SocketsHttpHandler
         {
             AllowAutoRedirect = false,

@@ -74,15 +74,16 @@ public sealed partial class OwnershipLease
             {
                 return; // it was said
             }
-            catch (Exception e) when (e is BucketException or HeadException)
+            catch (OperationCanceledException) when (_disposing.IsCancellationRequested)
             {
+                return;
+            }
+            catch (Exception e)
+            {
+                // The bucket as a rule; but whatever it is, a lease that nobody tries to renew any more is lost.
                 _heads.Metrics?.NotRenewed();
                 Failing(e.Message);
                 if (!await WaitAsync(RetryInterval)) return;
-            }
-            catch (OperationCanceledException)
-            {
-                return;
             }
         }
     }

@@ -59,8 +59,14 @@ public sealed class ImportIntake(
         }
         finally
         {
-            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
-            _places.Release();
+            try
+            {
+                if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+            }
+            finally
+            {
+                _places.Release();
+            }
         }
     }
 

@@ -213,14 +213,15 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
                 }
                 return;
             }
-            catch (BucketException e)
-            {
-                LogNotLooked(organization, e.Message);
-                if (!await PauseAsync(backoff)) return;
-            }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
             {
                 return;
+            }
+            catch (Exception e)
+            {
+                // The bucket as a rule; but whatever it is, imports that were accepted must not be forgotten.
+                LogNotLooked(organization, e.Message);
+                if (!await PauseAsync(backoff)) return;
             }
         }
     }
