@@ -60,13 +60,17 @@ public sealed partial class OrganizationCatalog
         }, cancellationToken);
 
     /// <summary>Says that a migration goes on, and how far it has come. To be said at least every few seconds.</summary>
+    /// <param name="id">Whose.</param>
+    /// <param name="operationId">The operation.</param>
+    /// <param name="step">What it does from now on; null when that is as it was, whatever it was: this may come after what was asked later.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
     /// <returns>False when it was given up for dead, or another one has begun.</returns>
-    public Task<bool> RenewMigrationAsync(OrganizationId id, string operationId, MigrationStep step, CancellationToken cancellationToken) =>
+    public Task<bool> RenewMigrationAsync(OrganizationId id, string operationId, MigrationStep? step, CancellationToken cancellationToken) =>
         ChangeAsync("renew a migration in", id, operationId, async (command, token) =>
         {
             command.Add("@now", OrganizationRow.Column(_time.GetUtcNow()));
-            command.Add("@step", Column(step));
-            command.CommandText = $"UPDATE organization_migrations SET step = @step, renewed_at = @now WHERE {Mine}";
+            if (step is { } begun) command.Add("@step", Column(begun));
+            command.CommandText = $"UPDATE organization_migrations SET {(step is null ? "" : "step = @step, ")}renewed_at = @now WHERE {Mine}";
             return await command.ExecuteNonQueryAsync(token) == 1;
         }, cancellationToken);
 

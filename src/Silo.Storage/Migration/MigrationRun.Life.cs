@@ -90,7 +90,7 @@ public sealed partial class MigrationRun
             {
                 try
                 {
-                    if (!await _tools.Catalog.RenewMigrationAsync(Id, Operation, _status.Step, _ended.Token))
+                    if (!await _tools.Catalog.RenewMigrationAsync(Id, Operation, null, _ended.Token))
                     {
                         // Unless it has just ended by itself.
                         if (IsRunning) await _lost.CancelAsync();

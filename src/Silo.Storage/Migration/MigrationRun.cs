@@ -20,6 +20,8 @@ namespace Silo.Storage.Migration;
 /// </remarks>
 public sealed partial class MigrationRun : IAsyncDisposable
 {
+    private const string HalfDoneImport = "An import is half done. Let it end first.";
+
     private readonly MigrationTools _tools;
     private readonly Organization _organization;
     private readonly ILogger _logger;
@@ -149,9 +151,15 @@ public sealed partial class MigrationRun : IAsyncDisposable
         finally
         {
             // Writes are let in again by now; to put the copy away may take as long as the bucket does.
-            if (_unserved is { } copy) await CloseAsync(copy);
-            if (hasPlace) _tools.Places.Release();
-            await Task.Run(DeleteFolder, CancellationToken.None);
+            try
+            {
+                if (_unserved is { } copy) await CloseAsync(copy);
+            }
+            finally
+            {
+                if (hasPlace) _tools.Places.Release();
+                await Task.Run(DeleteFolder, CancellationToken.None);
+            }
         }
     }
 
@@ -175,7 +183,7 @@ public sealed partial class MigrationRun : IAsyncDisposable
         // The copy, our own table beside the older one, and room for what a statement needs on its way.
         var (needed, free) = (3 * found.Bytes, new DriveInfo(_tools.DataDirectory).AvailableFreeSpace);
         if (needed > free) problems.Add($"The data folder of this silo has {free:N0} bytes left, and the copy may need {needed:N0}.");
-        if (found.Tables.Any(table => table is { Table: Imports.TursoContactMerge.ChunksTable, Rows: > 0 })) problems.Add("An import is half done. Let it end first.");
+        if (found.Tables.Any(table => IsHalfDoneImport(table.Table, table.Rows))) problems.Add(HalfDoneImport);
         Found(_report with
         {
             Source = found.Source,
@@ -188,6 +196,8 @@ public sealed partial class MigrationRun : IAsyncDisposable
         if (problems.Count > 0) throw Refused(string.Join(" ", problems));
     }
 
+    private static bool IsHalfDoneImport(string table, long rows) => table == Imports.TursoContactMerge.ChunksTable && rows > 0;
+
     /// <summary>Makes the copy the same as the source, which nobody writes to now, proves it, and lays our own schema over it.</summary>
     private async Task CompleteAsync(DatabaseMigration migration, CancellationToken cancellationToken)
     {
@@ -196,6 +206,8 @@ public sealed partial class MigrationRun : IAsyncDisposable
         await AtAsync(MigrationStep.Verifying, cancellationToken);
         Compared(await migration.VerifyAsync(Progress, cancellationToken));
         RequireSame();
+        // It began since the preflight. On the other side it would begin anew, and take in what it has taken in already.
+        if (_report.Tables.Any(table => IsHalfDoneImport(table.Name, table.Rows))) throw Refused(HalfDoneImport);
         _isVerified = true;
         await Task.Run(migration.Adopt, CancellationToken.None);
     }
@@ -227,7 +239,7 @@ public sealed partial class MigrationRun : IAsyncDisposable
         {
             await database.CloseAsync(CancellationToken.None);
         }
-        catch (FlushException e)
+        catch (Exception e) when (e is FlushException or IOException or UnauthorizedAccessException)
         {
             // Its file stays, and is set aside when the organization is opened in SQLite the next time.
             LogNotClosed(Id, e.Message);

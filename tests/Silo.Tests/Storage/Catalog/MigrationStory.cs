@@ -31,6 +31,9 @@ internal static class MigrationStory
 
         Assert.True(await catalog.FreezeAsync(Acme, "one", OrganizationDbType.Turso, Token));
         await AssertServedAsync(catalog, OrganizationDbType.Turso, isFrozen: true);
+        // A renewal that was asked for before the freeze and comes after it: whoever ends this must still see that writes are refused.
+        Assert.True(await catalog.RenewMigrationAsync(Acme, "one", null, Token));
+        Assert.Equal(MigrationStep.Freezing, (await catalog.FindMigrationAsync(Acme, Token))!.Step);
         Assert.True(await catalog.RenewMigrationAsync(Acme, "one", MigrationStep.Verifying, Token));
         Assert.False(await catalog.FlipToSqliteAsync(Acme, "two", "bucket", "path", Report, Token));
         Assert.True(await catalog.FlipToSqliteAsync(Acme, "one", "bucket", "path", Report, Token));

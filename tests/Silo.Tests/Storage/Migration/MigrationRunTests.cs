@@ -189,6 +189,22 @@ public sealed class MigrationRunTests(SqldFixture fixture) : IClassFixture<SqldF
         await world.AssertOnTursoAsync(turso, 300);
     }
 
+    /// <summary>Begun after the preflight, it has committed some of its rows; in SQLite it would begin anew and take them in again.</summary>
+    [Fact]
+    public async Task Import_ThatIsHalfDoneWhenWritesAreRefused_MovesNothing()
+    {
+        var world = await WorldAsync();
+        await using var turso = await world.OpenTursoAsync();
+        await world.OnServerAsync("CREATE TABLE silo_import_chunks (subject TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL)");
+        world.Migrations.Tools.AtStep = at => at == MigrationStep.Freezing
+            ? world.OnServerAsync("INSERT INTO silo_import_chunks (subject, first, last) VALUES ('i', 1, 100)")
+            : Task.CompletedTask;
+        var (failed, none) = await world.MigrateAsync(turso, MigrationKind.Migrate);
+        Assert.Null(none);
+        Assert.Contains("import is half done", failed.Problem, StringComparison.Ordinal);
+        await world.AssertOnTursoAsync(turso, 300);
+    }
+
     [Fact]
     public async Task Freeze_LongerThanItMayBe_IsGivenUp()
     {
