@@ -73,10 +73,19 @@ internal sealed partial class LeaseSweep(HeadStore heads, IOptions<LeaseOptions>
             // It was taken since it was listed.
             return 0;
         }
+        catch (HeadException e)
+        {
+            // An operator must look at it; those after it are given back.
+            LogNotReleased(entry.Organization, e.Message);
+            return 0;
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Organization {Organization}: the lease of silo {Silo} of cluster {Cluster}, epoch {Epoch}, ran out long ago and is given back")]
     private partial void LogReleased(OrganizationId organization, string silo, string cluster, long epoch);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: the lease ran out long ago and could not be given back: {Problem}")]
+    private partial void LogNotReleased(OrganizationId organization, string problem);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Leases that ran out could not be looked for: {Problem}")]
     private partial void LogFailed(string problem);

@@ -80,7 +80,9 @@ public sealed partial class OrgDatabase
                 {
                     if (!_interlock.IsOpen) return false;
                     OrgSchema.Poke(_writer.Connection);
-                    NoteCommit();
+                    // It counts as a commit only beside others: a database that was only read has nothing that must be flushed.
+                    if (_tracker.IsCaughtUp) _interlock.Committed(_writer.MeasureWal());
+                    else NoteCommit();
                     return true;
                 }, CancellationToken.None);
         }

@@ -118,6 +118,7 @@ internal sealed partial class LitestreamSupervisor
             catch (Exception e)
             {
                 // Whatever it is: without a Litestream nothing comes to the bucket any more.
+                EndRestartTurn();
                 reason = RestartReason.Unwatched(e.Message);
             }
             if (_stopping.IsCancellationRequested) return;
@@ -239,7 +240,7 @@ internal sealed partial class LitestreamSupervisor
     public bool IsBehind => !_tracker.IsCaughtUp || _awaitsPublication;
 
     /// <summary>Time in which an upload of what there is to upload could be under way, at the slowest rate that counts as progress.</summary>
-    private TimeSpan Allowance => TimeSpan.FromSeconds(_hasSnapshot ? (double)_tracker.LagBytes / MinWalBytesPerSecond : (double)_files.Bytes / MinSnapshotBytesPerSecond);
+    private TimeSpan Allowance => TimeSpan.FromSeconds(_hasSnapshot && !_awaitsPublication ? (double)_tracker.LagBytes / MinWalBytesPerSecond : (double)_files.Bytes / MinSnapshotBytesPerSecond);
 
     /// <summary>Asks the process to end, and kills it if it does not: one that hangs in an upload does not hear.</summary>
     private async Task EndAsync(LitestreamProcess process)

@@ -106,13 +106,13 @@ internal sealed class ReplicationWatch(LitestreamOptions options, TimeProvider t
             _sincePoke += counted;
 
             if (_stalled - allowance > options.MaxLag * (1 << Math.Min(_fruitlessRestarts, MaxDoublings))) return ReplicationRemedy.Restart;
-            return IsPokeDue() ? ReplicationRemedy.Poke : ReplicationRemedy.None;
+            return IsPokeDue(allowance) ? ReplicationRemedy.Poke : ReplicationRemedy.None;
         }
     }
 
-    private bool IsPokeDue() => _failedAt is { } failedAt
+    private bool IsPokeDue(TimeSpan allowance) => _failedAt is { } failedAt
         ? time.GetElapsedTime(failedAt) >= Doubled(PokeDelay)
-        : _sincePoke >= Doubled(options.MaxLag / 3);
+        : _sincePoke - allowance >= Doubled(options.MaxLag / 3);
 
     private TimeSpan Doubled(TimeSpan delay)
     {

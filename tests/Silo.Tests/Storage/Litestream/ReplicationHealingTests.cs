@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Storage.Databases;
+using Silo.Storage.Gcs;
 using Silo.Storage.Sqlite;
 using Silo.Tests.Storage.Databases;
 
@@ -65,6 +66,21 @@ public sealed class ReplicationHealingTests
         await bench.ClearFaultsAsync();
         await PublishedAsync(database);
         await database.CloseAsync(Token);
+    }
+
+    /// <summary>What makes Litestream try again is no commit of anybody's that would have to be in the bucket first.</summary>
+    [Fact]
+    public async Task FirstUpload_ThatIsAlwaysRefused_KeepsNoDatabaseThatWasOnlyRead()
+    {
+        await using var bench = await DatabaseBench.StartAsync(new() { ["Litestream:MaxLag"] = "01:00:00" });
+        await bench.SetFaultsAsync("""[{"method":"insertObject","namePrefix":"litestream-replicas/","action":"status","status":403}]""");
+        await using var database = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo);
+        await Eventually.IsAsync(() => database.Status().Remedies.Pokes > 0, "Litestream is made to try again");
+
+        await database.CloseAsync(Token);
+
+        Assert.Empty(Directory.EnumerateFiles(bench.Folder["a"], "*.db", SearchOption.AllDirectories));
+        Assert.Equal(HeadState.Released, (await bench.HeadAsync(DatabaseBench.Demo)).State);
     }
 
     private static Task PublishedAsync(OrgDatabase database) => database.WaitUntilPublishedAsync(Token).WaitAsync(TimeSpan.FromMinutes(2), Token);
