@@ -13,6 +13,10 @@ internal sealed class CsvRows(TextReader text, string? agentId, int maxRowCharac
     private const int BufferCharacters = 32 * 1024;
     private const int HeaderRow = 1;
 
+    // The library passes over rows that begin with '#' unless told of another sign for comments, which RFC 4180 has not. No text begins
+    // with the second half of a pair.
+    private const char NoComment = '\uDC00';
+
     public ContactColumns Columns { get; } = new();
 
     public IEnumerable<ImportRow> Read()
@@ -40,7 +44,12 @@ internal sealed class CsvRows(TextReader text, string? agentId, int maxRowCharac
     {
         try
         {
-            return CsvDataReader.Create(text, new CsvDataReaderOptions { BufferSize = BufferCharacters, MaxBufferSize = Math.Max(BufferCharacters, maxRowCharacters) });
+            return CsvDataReader.Create(text, new CsvDataReaderOptions
+            {
+                BufferSize = BufferCharacters,
+                MaxBufferSize = Math.Max(BufferCharacters, maxRowCharacters),
+                Comment = NoComment,
+            });
         }
         catch (CsvMissingHeadersException e)
         {

@@ -16,6 +16,8 @@ public sealed class CsvRowsTests
     [InlineData("name,phone\n  Ada  , 030 1234 \n", "2 Ada 030 1234")]
     [InlineData("name,notes\nAda,\"two\nlines \"\nBo,\"a \"\"quote\"\"\"\n", "2 Ada two\nlines |3 Bo a \"quote\"")]
     [InlineData("name,company\n=1+1,+Plus\n-Dash,@At\n", "2 =1+1 +Plus|3 -Dash @At")]
+    [InlineData("name,email\n#1 Plumbing,info@one.example\nAnn,ann@one.example\n", "2 #1 Plumbing info@one.example|3 Ann ann@one.example")]
+    [InlineData("#id,name\n#1,\"two\nlines\"\n", "2 two\nlines")]
     [InlineData("name\n", "")]
     public void Rows_AreContactsWithTheRowsOfASpreadsheet(string csv, string expected) => Assert.Equal(expected, string.Join('|', Read(csv).Select(Tell)));
 
