@@ -11,6 +11,7 @@ namespace Silo.Storage.Imports;
 internal sealed class JsonRows(Stream utf8, bool isLines, string? agentId, int maxRowBytes) : IImportRows
 {
     private const int BufferBytes = 64 * 1024;
+    private const int MaxNameShown = 100; // characters; names are of the size of a row if somebody wants to use up memory
 
     private static readonly JsonReaderOptions Options = new() { MaxDepth = 32 };
 
@@ -135,12 +136,12 @@ internal sealed class JsonRows(Stream utf8, bool isLines, string? agentId, int m
             {
                 column = Columns.Add(property);
                 const int MaxNames = 1000;
-                if (_names.Count < MaxNames) _names.Add(property, column);
+                if (_names.Count < MaxNames && property.Length <= MaxNameShown) _names.Add(property, column);
             }
             reader.Read();
             if (column == ContactColumn.Unknown || reader.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray or JsonTokenType.True or JsonTokenType.False)
             {
-                if (column != ContactColumn.Unknown) wrong ??= property;
+                if (column != ContactColumn.Unknown) wrong ??= property.Length <= MaxNameShown ? property : property[..MaxNameShown];
                 reader.TrySkip();
                 continue;
             }

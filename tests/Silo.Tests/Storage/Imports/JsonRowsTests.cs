@@ -80,6 +80,16 @@ public sealed class JsonRowsTests
         Assert.Equal("1 Jörg", CsvRowsTests.Tell(Assert.Single(rows.Read().ToList())));
     }
 
+    /// <summary>Names are as long as a row may be, and what is told of them is kept.</summary>
+    [Fact]
+    public void Name_AsLongAsARow_IsToldInItsBeginning()
+    {
+        using var rows = new JsonRows(new MemoryStream(Encoding.UTF8.GetBytes($"[{{\"name{new string('-', 5_000)}\":true}}]")), false, null, 10_000);
+        var wrong = Assert.Single(rows.Read()).Error;
+        Assert.InRange(wrong.Message.Length, 100, 200);
+        Assert.StartsWith("name---", wrong.Message, StringComparison.Ordinal);
+    }
+
     private static string Tell(string json, bool isLines)
     {
         using var rows = new JsonRows(new MemoryStream(Encoding.UTF8.GetBytes(json)), isLines, null, 10_000);
