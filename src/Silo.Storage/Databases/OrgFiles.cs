@@ -90,7 +90,10 @@ public sealed record OrgFiles(string DataDirectory, OrganizationId Organization,
         LitestreamState, "generations", position.Generation, "wal", string.Create(CultureInfo.InvariantCulture, $"{position.Index:x8}.wal"));
 
     /// <summary>Bytes of the database and its WAL: the most that one upload can have.</summary>
-    public long Bytes => new FileInfo(Database) is { Exists: true } file ? file.Length + (new FileInfo(Database + "-wal") is { Exists: true } wal ? wal.Length : 0) : 0;
+    public long Bytes => new FileInfo(Database) is { Exists: true } file ? file.Length + WalBytes : 0;
+
+    /// <summary>Bytes of the WAL.</summary>
+    public long WalBytes => new FileInfo(Database + "-wal") is { Exists: true } wal ? wal.Length : 0;
 
     /// <summary>Makes the folder, readable by this user only.</summary>
     public void CreateFolder() =>

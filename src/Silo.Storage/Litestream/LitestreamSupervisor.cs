@@ -240,7 +240,10 @@ internal sealed partial class LitestreamSupervisor
     public bool IsBehind => !_tracker.IsCaughtUp || _awaitsPublication;
 
     /// <summary>Time in which an upload of what there is to upload could be under way, at the slowest rate that counts as progress.</summary>
-    private TimeSpan Allowance => TimeSpan.FromSeconds(_hasSnapshot && !_awaitsPublication ? (double)_tracker.LagBytes / MinWalBytesPerSecond : (double)_files.Bytes / MinSnapshotBytesPerSecond);
+    private TimeSpan Allowance => TimeSpan.FromSeconds(
+        !_hasSnapshot ? (double)_files.Bytes / MinSnapshotBytesPerSecond
+        // The first piece has the whole WAL, of whatever commits.
+        : (double)(_awaitsPublication ? _files.WalBytes : _tracker.LagBytes) / MinWalBytesPerSecond);
 
     /// <summary>Asks the process to end, and kills it if it does not: one that hangs in an upload does not hear.</summary>
     private async Task EndAsync(LitestreamProcess process)
