@@ -60,7 +60,8 @@ public sealed record ImportStatus
 
     /// <summary>
     /// In how many transactions its rows came in: 1 is all or nothing. On Turso a large file takes several, one after the other: others see
-    /// its first rows before its last ones, and what interrupts it is gone on with. Null before, and if it failed.
+    /// its first rows before its last ones, and what interrupts it is gone on with; if the database refuses one of them, those before stay,
+    /// and the counts tell of them. Null before, and if it failed.
     /// </summary>
     [Id(17)] public int? Transactions { get; init; }
 

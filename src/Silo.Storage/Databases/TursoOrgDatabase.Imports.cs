@@ -1,3 +1,4 @@
+using System.Globalization;
 using Silo.Contracts;
 using Silo.Contracts.Imports;
 using Silo.Storage.Contacts;
@@ -54,7 +55,7 @@ public sealed partial class TursoOrgDatabase
                 last = await WriteAsync(DatabaseOperation.Import, () => SendAsync(run, before, now), cancellationToken);
             }
             var done = await WriteAsync(DatabaseOperation.Import, async () => record(await Task.Run(() => run.CountAsync(CancellationToken.None))), cancellationToken);
-            return await AddRecordAsync(done, run.End(), cancellationToken);
+            return await AddRecordAsync(done, TursoContactMerge.End(done.Import.Id), cancellationToken);
         }
         finally
         {
@@ -66,7 +67,13 @@ public sealed partial class TursoOrgDatabase
     async Task<ImportRecord> IOrgDatabase.RecordAsync(ImportRecord record, CancellationToken cancellationToken)
     {
         await WriteAsync(DatabaseOperation.Import, async () => { await AddAuditAsync(); return true; }, cancellationToken);
-        return await AddRecordAsync(record, null, cancellationToken);
+        var part = await WriteAsync(DatabaseOperation.Import, () => TursoContactMerge.FindPartAsync(_remote, record.Import.Id, CancellationToken.None), cancellationToken);
+        if (part is not { } rows) return await AddRecordAsync(record, null, cancellationToken);
+        // Some of its rows are in already: sent again, those without a key would come in twice. A disk has room again some time.
+        if (record.Status.Errors is [{ Code: ImportErrorCode.DiskFull }, ..])
+            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The import is half done, and goes on when the silo's disk has room.");
+        return await AddRecordAsync(
+            record with { Status = record.Status with { Imported = rows.Imported, Updated = rows.Updated } }, TursoContactMerge.End(record.Import.Id), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -85,16 +92,20 @@ public sealed partial class TursoOrgDatabase
         {
             return await run.SendAsync(after, now, CancellationToken.None);
         }
-        catch (TursoException e) when (e.Code?.StartsWith("SQLITE_CONSTRAINT", StringComparison.Ordinal) == true && after == 0
-            && !e.Message.Contains("silo_import_chunks", StringComparison.Ordinal))
+        catch (TursoException e) when (e.Code?.StartsWith("SQLITE_CONSTRAINT", StringComparison.Ordinal) == true
+            && !e.Message.Contains(TursoContactMerge.ChunksTable, StringComparison.Ordinal))
         {
-            throw Unfit(e);
+            throw after == 0 ? Unfit(e) : UnfitAfter(after, e);
         }
     }
 
     /// <summary>Nothing is in, and nothing would be by trying again.</summary>
     private static ImportException Unfit(Exception cause) =>
         new(ImportErrorCode.DatabaseRefused, 0, "The organization's older table of contacts does not take these rows; an operator finds the reason in the log of the silo. Nothing was changed.", cause);
+
+    /// <summary>What is in stays, as it was answered to readers; nothing more would come in by trying again.</summary>
+    private static ImportException UnfitAfter(long row, Exception cause) =>
+        new(ImportErrorCode.DatabaseRefused, 0, string.Create(CultureInfo.InvariantCulture, $"The organization's older table of contacts does not take some row after row {row}; an operator finds the reason in the log of the silo. The rows until there are in."), cause);
 
     /// <summary>Writes the record down, once.</summary>
     private Task<ImportRecord> AddRecordAsync(ImportRecord record, TursoStatement? also, CancellationToken cancellationToken) => WriteAsync(

@@ -145,7 +145,7 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is being put away.") { RetryAfter = FirstBackoff };
         if (Run(id) is { } resumed) return resumed.Status;
         return await database.FindImportAsync(id, cancellationToken) is { Status: var status }
-            ? status with { Durable = true, FinishedAt = status.FinishedAt ?? status.MergedAt }
+            ? status with { Durable = status.State == ImportState.Completed, FinishedAt = status.FinishedAt ?? status.MergedAt }
             : null;
     }
 
@@ -264,7 +264,7 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
         try
         {
             if (record is null && isGivenUp)
-                throw new ImportException(ImportErrorCode.UnexpectedError, 0, "The import failed again and again for a reason that nobody expected; an operator finds it in the silo's log. Nothing was changed.");
+                throw new ImportException(ImportErrorCode.UnexpectedError, 0, "The import failed again and again for a reason that nobody expected; an operator finds it in the silo's log.");
             record ??= await intake.TakeInAsync(run, database, cancellationToken);
         }
         catch (ImportException e)

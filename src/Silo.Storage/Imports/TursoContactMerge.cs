@@ -26,6 +26,8 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
           imported INTEGER NOT NULL, updated INTEGER NOT NULL, PRIMARY KEY (subject, first)) STRICT, WITHOUT ROWID
         """;
 
+    private const string Counts = "SELECT coalesce(sum(imported), 0), coalesce(sum(updated), 0), count(*) FROM silo_import_chunks WHERE subject = $subject";
+
     private const string Row = "silo_row";
 
     private readonly string _insert = InsertSql(sql.Table);
@@ -96,14 +98,22 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
     /// <summary>What came of all its transactions.</summary>
     public async Task<MergeCounts> CountAsync(CancellationToken cancellationToken)
     {
-        var row = (await remote.QueryAsync(Of("SELECT coalesce(sum(imported), 0), coalesce(sum(updated), 0), count(*) FROM silo_import_chunks WHERE subject = $subject"), cancellationToken)).Rows[0];
+        var row = (await remote.QueryAsync(Of(Counts), cancellationToken)).Rows[0];
         using var staged = OrgConnection.OpenScratch(merge.Staged.Path);
         var (imported, updated) = (row[0].AsInteger(), row[1].AsInteger());
         return new MergeCounts(imported, updated, staged.Scalar<long>("SELECT count(*) FROM rows") - imported - updated, Math.Max(1, (int)row[2].AsInteger()));
     }
 
-    /// <summary>Forgets how far it has come; to be done with the record of it.</summary>
-    public TursoStatement End() => Of("DELETE FROM silo_import_chunks WHERE subject = $subject");
+    /// <summary>Forgets how far an import has come; to be done with the record of it.</summary>
+    public static TursoStatement End(string id) => Of(id, "DELETE FROM silo_import_chunks WHERE subject = $subject");
+
+    /// <summary>How many rows of an import that was not recorded are in, added and updated; null when none of its transactions is.</summary>
+    public static async Task<(long Imported, long Updated)?> FindPartAsync(TursoDatabase remote, string id, CancellationToken cancellationToken)
+    {
+        if ((await remote.QueryAsync(new TursoStatement($"SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '{ChunksTable}'"), cancellationToken)).Rows[0][0].AsInteger() == 0) return null;
+        var row = (await remote.QueryAsync(Of(id, Counts), cancellationToken)).Rows[0];
+        return row[2].AsInteger() == 0 ? null : (row[0].AsInteger(), row[1].AsInteger());
+    }
 
     /// <summary>The next rows as JSON, to be added and to be overwritten.</summary>
     private (string? Inserts, string? Updates, long Last) Next(long after, DateTimeOffset now)
@@ -143,9 +153,11 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
     private TursoStatement Counting(string counter, long first) =>
         Of($"UPDATE silo_import_chunks SET {counter} = changes() WHERE subject = $subject AND first = $first", ("first", first));
 
-    private TursoStatement Of(string statement, params ReadOnlySpan<(string Name, TursoValue Value)> arguments)
+    private TursoStatement Of(string statement, params ReadOnlySpan<(string Name, TursoValue Value)> arguments) => Of(merge.Import.Id, statement, arguments);
+
+    private static TursoStatement Of(string id, string statement, params ReadOnlySpan<(string Name, TursoValue Value)> arguments)
     {
-        var named = new Dictionary<string, TursoValue>(StringComparer.Ordinal) { ["subject"] = merge.Import.Id };
+        var named = new Dictionary<string, TursoValue>(StringComparer.Ordinal) { ["subject"] = id };
         foreach (var (name, value) in arguments) named.Add(name, value);
         return new TursoStatement(statement) { NamedArguments = named };
     }

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
+using Silo.Contracts;
 using Silo.Contracts.Imports;
 using Silo.Contracts.Organizations;
 using Silo.Storage.Databases;
@@ -111,6 +112,49 @@ public sealed class TursoImportTests(SqldFixture fixture) : IClassFixture<SqldFi
         Assert.Equal(0, await CountAsync());
     }
 
+    /// <summary>It cannot be all or nothing there: what is in stays and is told, and nothing is tried for ever that never will do.</summary>
+    [Fact]
+    public async Task Import_ThatTheOlderTableRefusesOnTheWay_EndsAndTellsWhatIsIn()
+    {
+        await _remote.ExecuteScriptAsync("CREATE TABLE contacts (id TEXT, name TEXT CHECK (length(name) < 11), email TEXT)", Token);
+        var one = Cluster("one", _remote);
+        var import = await StageAsync("one", 0, 1_200); // "person 1000" is too long, and in the third transaction
+        await one.BeginAsync(import, Token);
+        var done = await one.FindAsync(import.Id, Wait, Token);
+        Assert.Equal((ImportState.Failed, "database_refused", 1_000L, 0L), (done.State, done.Errors[0].Code, done.Imported, done.Updated));
+        Assert.Contains("The rows until there are in", done.Errors[0].Message, StringComparison.Ordinal);
+        await EndsWithAsync(1_000);
+
+        var next = await StageAsync("one", 0, 10);
+        await one.BeginAsync(next, Token);
+        Assert.Equal((ImportState.Completed, 10L), await one.FindAsync(next.Id, Wait, Token) is var after ? (after.State, after.Skipped) : default);
+    }
+
+    /// <summary>Told to send its file again, a caller would add those rows twice that have no key.</summary>
+    [Fact]
+    public async Task Import_HalfDone_WaitsForRoomOnTheDiskInsteadOfFailing()
+    {
+        IOrgDatabase database = await DatabaseAsync("one", _remote, Token);
+        var import = await StageAsync("one", 0, 10);
+        await _remote.ExecuteScriptAsync(
+            $"""
+            CREATE TABLE silo_import_chunks (subject TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, imported INTEGER NOT NULL, updated INTEGER NOT NULL);
+            INSERT INTO silo_import_chunks VALUES ('{import.Id}', 0, 500, 400, 7);
+            """, Token);
+
+        var refused = await Assert.ThrowsAsync<OrganizationException>(() => database.RecordAsync(Failed("disk_full"), Token));
+        Assert.Equal(OrganizationErrorCode.DatabaseUnavailable, refused.Code);
+        Assert.Null(await database.FindImportAsync(import.Id, Token));
+
+        var ended = await database.RecordAsync(Failed("unexpected_error"), Token);
+        Assert.Equal((400, 7), (ended.Status.Imported, ended.Status.Updated));
+        Assert.Equal(400, (await database.FindImportAsync(import.Id, Token))!.Status.Imported);
+        Assert.Equal(0, (await _remote.QueryAsync(new TursoStatement("SELECT count(*) FROM silo_import_chunks"), Token)).Rows[0][0].AsInteger());
+
+        ImportRecord Failed(string code) => new(
+            import, new ImportStatus { Id = import.Id, State = ImportState.Failed, StartedAt = DateTimeOffset.UnixEpoch, Errors = [new ImportError(0, code, "")] });
+    }
+
     [Fact]
     public async Task Import_WhileTheOrganizationIsMigrated_WaitsForItsEnd()
     {
@@ -126,18 +170,18 @@ public sealed class TursoImportTests(SqldFixture fixture) : IClassFixture<SqldFi
 
     private OrgImports Cluster(string name, TursoDatabase remote)
     {
-        var silo = _bench.Silo(name);
-        var catalog = _catalog.Open();
         TursoOrgDatabase? database = null;
-        var imports = new OrgImports(remote.Organization, async token =>
-        {
-            if (database is not null) return database;
-            var held = new TursoImportLock(remote.Organization, new HeadOwner(name, "silo", name, name), _bench.Bucket, new KnownDeaths(Microsoft.Extensions.Options.Options.Create(new LeaseOptions()), TimeProvider.System), TimeProvider.System, NullLoggerFactory.Instance);
-            var watch = new CatalogWatch((await catalog.FindAsync(remote.Organization, token))!, catalog, TimeProvider.System);
-            return database = new TursoOrgDatabase(remote, watch, held, new DatabaseOptions(), TimeProvider.System, NullLogger.Instance);
-        }, silo.GetRequiredService<ImportIntake>());
+        var imports = new OrgImports(remote.Organization, async token => database ??= await DatabaseAsync(name, remote, token), _bench.Silo(name).GetRequiredService<ImportIntake>());
         _imports.Add(imports);
         return imports;
+    }
+
+    private async Task<TursoOrgDatabase> DatabaseAsync(string name, TursoDatabase remote, CancellationToken token)
+    {
+        var catalog = _catalog.Open();
+        var held = new TursoImportLock(remote.Organization, new HeadOwner(name, "silo", name, name), _bench.Bucket, new KnownDeaths(Microsoft.Extensions.Options.Options.Create(new LeaseOptions()), TimeProvider.System), TimeProvider.System, NullLoggerFactory.Instance);
+        var watch = new CatalogWatch((await catalog.FindAsync(remote.Organization, token))!, catalog, TimeProvider.System);
+        return new TursoOrgDatabase(remote, watch, held, new DatabaseOptions(), TimeProvider.System, NullLogger.Instance);
     }
 
     private async Task EndsWithAsync(long contacts)
