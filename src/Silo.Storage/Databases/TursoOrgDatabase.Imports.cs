@@ -11,7 +11,11 @@ namespace Silo.Storage.Databases;
 /// <summary>What imports ask of a database on Turso: rows in as few transactions as the server allows, and the record of what came of them.</summary>
 public sealed partial class TursoOrgDatabase
 {
+    private const string NothingIsIn = "Nothing was changed.";
+    private const string PartIsIn = "The rows until there are in.";
+
     private volatile bool _hasAudit;
+    private (string Import, long After)? _refusedAt; // of the import that runs: where the table refused a row last
 
     /// <inheritdoc/>
     public ValueTask<ImportRecord?> FindImportAsync(string id, CancellationToken cancellationToken) => ReadAsync(
@@ -52,7 +56,7 @@ public sealed partial class TursoOrgDatabase
                 if (!held.IsRunning) throw new OrganizationException(OrganizationErrorCode.ImportInProgress, "The lease of the import could not be renewed; it goes on when it can be taken again.");
                 cancellationToken.ThrowIfCancellationRequested();
                 before = last;
-                last = await WriteAsync(DatabaseOperation.Import, () => SendAsync(run, before, now), cancellationToken);
+                last = await WriteAsync(DatabaseOperation.Import, () => SendAsync(run, merge.Import.Id, before, now), cancellationToken);
             }
             var done = await WriteAsync(DatabaseOperation.Import, async () => record(await Task.Run(() => run.CountAsync(CancellationToken.None))), cancellationToken);
             return await AddRecordAsync(done, TursoContactMerge.End(done.Import.Id), cancellationToken);
@@ -67,14 +71,36 @@ public sealed partial class TursoOrgDatabase
     async Task<ImportRecord> IOrgDatabase.RecordAsync(ImportRecord record, CancellationToken cancellationToken)
     {
         await WriteAsync(DatabaseOperation.Import, async () => { await AddAuditAsync(); return true; }, cancellationToken);
-        var part = await WriteAsync(DatabaseOperation.Import, () => TursoContactMerge.FindPartAsync(_remote, record.Import.Id, CancellationToken.None), cancellationToken);
-        if (part is not { } rows) return await AddRecordAsync(record, null, cancellationToken);
+        if (await FindPartAsync(record.Import.Id, cancellationToken) is null) return await AddRecordAsync(record, null, cancellationToken);
         // Some of its rows are in already: sent again, those without a key would come in twice. A disk has room again some time.
         if (record.Status.Errors is [{ Code: ImportErrorCode.DiskFull }, ..])
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The import is half done, and goes on when the silo's disk has room.");
-        return await AddRecordAsync(
-            record with { Status = record.Status with { Imported = rows.Imported, Updated = rows.Updated } }, TursoContactMerge.End(record.Import.Id), cancellationToken);
+        // Another cluster may be about to go on with it, and must not find it neither begun nor ended.
+        await using var held = await _importLock.TakeAsync(cancellationToken);
+        try
+        {
+            return await FindPartAsync(record.Import.Id, cancellationToken) is { } rows
+                ? await AddRecordAsync(Told(record, rows), TursoContactMerge.End(record.Import.Id), cancellationToken)
+                : await AddRecordAsync(record, null, cancellationToken);
+        }
+        finally
+        {
+            await held.GiveUpAsync();
+        }
     }
+
+    private Task<(long Imported, long Updated)?> FindPartAsync(string import, CancellationToken cancellationToken) =>
+        WriteAsync(DatabaseOperation.Import, () => TursoContactMerge.FindPartAsync(_remote, import, CancellationToken.None), cancellationToken);
+
+    private static ImportRecord Told(ImportRecord record, (long Imported, long Updated) rows) => record with
+    {
+        Status = record.Status with
+        {
+            Imported = rows.Imported,
+            Updated = rows.Updated,
+            Errors = [.. record.Status.Errors.Select(error => error with { Message = error.Message.Replace(NothingIsIn, PartIsIn, StringComparison.Ordinal) })],
+        },
+    };
 
     /// <inheritdoc/>
     Task IOrgDatabase.WaitFlushedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -86,7 +112,7 @@ public sealed partial class TursoOrgDatabase
         return sql.Table.Required.FirstOrDefault(column => LegacyContactSql.RequiredValue(column) is null) is { } unknown ? throw Unfit(CannotAdd(unknown)) : sql;
     }
 
-    private static async Task<long> SendAsync(TursoContactMerge run, long after, DateTimeOffset now)
+    private async Task<long> SendAsync(TursoContactMerge run, string import, long after, DateTimeOffset now)
     {
         try
         {
@@ -95,17 +121,22 @@ public sealed partial class TursoOrgDatabase
         catch (TursoException e) when (e.Code?.StartsWith("SQLITE_CONSTRAINT", StringComparison.Ordinal) == true
             && !e.Message.Contains(TursoContactMerge.ChunksTable, StringComparison.Ordinal))
         {
-            throw after == 0 ? Unfit(e) : UnfitAfter(after, e);
+            if (after == 0) throw Unfit(e);
+            // A contact that came in meanwhile may be in the way: the next try knows of it.
+            var isAgain = _refusedAt == (import, after);
+            _refusedAt = (import, after);
+            if (!isAgain) throw;
+            throw UnfitAfter(after, e);
         }
     }
 
     /// <summary>Nothing is in, and nothing would be by trying again.</summary>
     private static ImportException Unfit(Exception cause) =>
-        new(ImportErrorCode.DatabaseRefused, 0, "The organization's older table of contacts does not take these rows; an operator finds the reason in the log of the silo. Nothing was changed.", cause);
+        new(ImportErrorCode.DatabaseRefused, 0, "The organization's older table of contacts does not take these rows; an operator finds the reason in the log of the silo. " + NothingIsIn, cause);
 
     /// <summary>What is in stays, as it was answered to readers; nothing more would come in by trying again.</summary>
     private static ImportException UnfitAfter(long row, Exception cause) =>
-        new(ImportErrorCode.DatabaseRefused, 0, string.Create(CultureInfo.InvariantCulture, $"The organization's older table of contacts does not take some row after row {row}; an operator finds the reason in the log of the silo. The rows until there are in."), cause);
+        new(ImportErrorCode.DatabaseRefused, 0, string.Create(CultureInfo.InvariantCulture, $"The organization's older table of contacts does not take some row after row {row}; an operator finds the reason in the log of the silo. {PartIsIn}"), cause);
 
     /// <summary>Writes the record down, once.</summary>
     private Task<ImportRecord> AddRecordAsync(ImportRecord record, TursoStatement? also, CancellationToken cancellationToken) => WriteAsync(
@@ -120,7 +151,8 @@ public sealed partial class TursoOrgDatabase
             }
             catch (TursoException e) when (IsUniqueViolation(e))
             {
-                // Written by an earlier try whose answer was lost.
+                // Written by an earlier try whose answer was lost, or by another cluster.
+                if (also is not null) await _remote.ExecuteAsync(also, CancellationToken.None);
                 var found = await QueryAsync(ImportRecord.FindSql, Arguments(("id", record.Import.Id)), CancellationToken.None);
                 return ImportRecord.Parse(found[0][0].AsText())!;
             }

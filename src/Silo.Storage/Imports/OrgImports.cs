@@ -270,7 +270,7 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
         catch (ImportException e)
         {
             var failed = new ImportRecord(run.Import, run.Failed(e.Error));
-            LogFailed(organization, run.Import.Id, e.Error.Code, e.Message);
+            LogFailed(organization, run.Import.Id, e.Error.Code, e.InnerException is { } cause ? $"{e.Message} ({cause.Message})" : e.Message);
             try
             {
                 record = await database.RecordAsync(failed, cancellationToken);

@@ -130,6 +130,32 @@ public sealed class TursoImportTests(SqldFixture fixture) : IClassFixture<SqldFi
         Assert.Equal((ImportState.Completed, 10L), await one.FindAsync(next.Id, Wait, Token) is var after ? (after.State, after.Skipped) : default);
     }
 
+    /// <summary>Such as a contact that came in meanwhile: the next try passes over it.</summary>
+    [Fact]
+    public async Task Import_ThatIsRefusedOnceOnTheWay_GoesOn()
+    {
+        await _remote.ExecuteScriptAsync(
+            """
+            CREATE TABLE contacts (id TEXT, name TEXT, email TEXT);
+            CREATE TABLE gate (shut);
+            INSERT INTO gate VALUES (1);
+            CREATE TRIGGER guard BEFORE INSERT ON contacts WHEN NEW.name = 'person 600' AND EXISTS (SELECT 1 FROM gate) BEGIN SELECT RAISE(ABORT, 'not now'); END;
+            """, Token);
+        var sent = 0;
+        var url = await _turso.ProxyAsync(_remote, async context =>
+        {
+            // The first is in, the second was refused, and this is its next try.
+            if (context.Request.ContentLength > 20_000 && ++sent == 3) await _remote.ExecuteScriptAsync("DELETE FROM gate", Token);
+            return false;
+        });
+        var one = Cluster("one", _turso.Open(url, organization: _remote.Organization.Value));
+        var import = await StageAsync("one", 0, 900);
+        await one.BeginAsync(import, Token);
+        var done = await one.FindAsync(import.Id, Wait, Token);
+        Assert.Equal((ImportState.Completed, 900L, 3), (done.State, done.Imported, sent));
+        await EndsWithAsync(900);
+    }
+
     /// <summary>Told to send its file again, a caller would add those rows twice that have no key.</summary>
     [Fact]
     public async Task Import_HalfDone_WaitsForRoomOnTheDiskInsteadOfFailing()
