@@ -1,7 +1,10 @@
 using Silo.Contracts;
 using Silo.Contracts.Databases;
 using Silo.Contracts.Organizations;
+using Silo.Storage.Catalog;
 using Silo.Storage.Databases;
+using Silo.Storage.Gcs;
+using Silo.Storage.Lease;
 
 namespace Silo.Cluster.Databases;
 
@@ -82,7 +85,7 @@ internal sealed partial class OrgDatabaseGrain
 
     /// <summary>
     /// What is the truth now is to stay in the bucket, also what only this machine has of it. A database that cannot be opened is what
-    /// this is mostly for; then its files, if there are any here, are set aside.
+    /// this is mostly for; then its files, if there are any here, are set aside. One that cannot be opened just now has to be waited for.
     /// </summary>
     private async Task FlushTruthAsync()
     {
@@ -96,11 +99,14 @@ internal sealed partial class OrgDatabaseGrain
         {
             throw new OrganizationException(OrganizationErrorCode.DurabilityUnavailable, "The bucket does not confirm the last commits; the database stays as it is.", e) { RetryAfter = RetryFlush };
         }
-        catch (OrganizationException e) when (e.Code == OrganizationErrorCode.DatabaseUnavailable)
+        catch (OrganizationException e) when (e.Code == OrganizationErrorCode.DatabaseUnavailable && !MayPass((_refusal?.Exception ?? e).InnerException))
         {
             LogTruthNotOpened(_activation.Organization, e.Message);
         }
     }
+
+    private static bool MayPass(Exception? cause) =>
+        cause is BucketException or OperationCanceledException or LeaseHeldException or CatalogException or IOException or UnauthorizedAccessException;
 
     /// <summary>Puts the database away and opens the state in its place; calls that come meanwhile wait as for any opening.</summary>
     /// <returns>The epoch of it.</returns>
