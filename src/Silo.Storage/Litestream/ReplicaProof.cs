@@ -92,7 +92,8 @@ internal sealed class ReplicaProof(RestorePlan plan, ReplicaFolder folder)
             throw Incomplete(segment.Object, string.Create(CultureInfo.InvariantCulture, $"does not continue the piece before it, which ends at {chain.Length:x8}: one between them is missing"));
         Reading(segment.Object, content =>
         {
-            var before = chain.Length;
+            // Another WAL may be as long as the one before it.
+            var before = segment.Offset == 0 ? 0 : chain.Length;
             if (segment.Offset == 0) chain.Begin(Next(content, WalChain.HeaderSize));
             var frameSize = WalChain.FrameHeaderSize + chain.PageSize;
             for (var frame = Next(content, frameSize); frame.Length > 0; frame = Next(content, frameSize))
