@@ -28,7 +28,7 @@ configuration=Release
 # killed, for a test may hang where it does not hear of that.
 time_limit_per_project=25m
 kill_after=27m
-named_after=300 # seconds: a test that takes longer is named while it runs
+named_after=480 # seconds: a test that takes longer is named while it runs; the longest takes five minutes
 
 passed=0 failed=0 skipped=0
 session= # of the command that is waited for

@@ -8,6 +8,14 @@ public sealed class StartTests
 {
     private static readonly string[] Anywhere = ["--urls", "http://127.0.0.1:0", "--bucket-port", "0"];
 
+    private static TcpListener Serve(out int port)
+    {
+        var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        port = ((IPEndPoint)other.LocalEndpoint).Port;
+        return other;
+    }
+
     private static async Task<string> RefusalAsync(HostProcess host)
     {
         Assert.Equal(1, await host.ExitAsync());
@@ -82,9 +90,7 @@ public sealed class StartTests
     public async Task Start_AddressInUse_IsRefusedBeforeAnythingStarts(string program, string host)
     {
         await using var machine = new Machine();
-        using var other = new TcpListener(IPAddress.Loopback, 0);
-        other.Start();
-        var port = ((IPEndPoint)other.LocalEndpoint).Port;
+        using var other = Serve(out var port);
         string[] data = program == "Silo.Standalone" ? ["--data", machine.Data] : [];
 
         var refusal = await RefusalAsync(machine.Start([HostProcess.Program(program), "--urls", $"http://{host}:{port}", .. data]));
@@ -98,9 +104,7 @@ public sealed class StartTests
     public async Task Start_BucketsPortInUse_IsRefused()
     {
         await using var machine = new Machine();
-        using var other = new TcpListener(IPAddress.Loopback, 0);
-        other.Start();
-        var port = ((IPEndPoint)other.LocalEndpoint).Port;
+        using var other = Serve(out var port);
 
         Assert.Contains($"127.0.0.1:{port}", await RefusalAsync(machine.Start(
             [HostProcess.Program("Silo.Standalone"), .. Anywhere[..2], "--bucket-port", $"{port}", "--data", machine.Data])), StringComparison.Ordinal);

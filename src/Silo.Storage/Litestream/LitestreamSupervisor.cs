@@ -79,6 +79,12 @@ internal sealed partial class LitestreamSupervisor
     /// <summary>What is wrong, for an operator; null when nothing is.</summary>
     public string? Problem { get; private set; }
 
+    /// <summary>
+    /// Whether Litestream has something to do: commits wait for the bucket, or it has begun a generation that cannot be published yet. An
+    /// upload that fails before there was any commit is tried again only when something changes the database.
+    /// </summary>
+    public bool IsBehind => !_tracker.IsCaughtUp || _awaitsPublication;
+
     /// <summary>Starts it.</summary>
     public void Start()
     {
@@ -232,12 +238,6 @@ internal sealed partial class LitestreamSupervisor
         }
         return null;
     }
-
-    /// <summary>
-    /// Whether Litestream has something to do: commits wait for the bucket, or it has begun a generation that cannot be published yet. An
-    /// upload that fails before there was any commit is tried again only when something changes the database.
-    /// </summary>
-    public bool IsBehind => !_tracker.IsCaughtUp || _awaitsPublication;
 
     /// <summary>Time in which an upload of what there is to upload could be under way, at the slowest rate that counts as progress.</summary>
     private TimeSpan Allowance => TimeSpan.FromSeconds(
