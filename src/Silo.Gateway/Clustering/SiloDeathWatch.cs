@@ -3,14 +3,20 @@ using Microsoft.Extensions.Options;
 namespace Silo.Gateway.Clustering;
 
 /// <summary>
-/// Asks the cluster which silos have died. Orleans tells a client only of those that it was connected to: a call that one silo passed
-/// on to another would otherwise wait for its time-out of minutes when that one is killed.
+/// Asks the cluster which silos have died. Orleans tells a client of none: a call that a silo had when it was killed, or that one silo
+/// passed on to another that was, would otherwise wait for its time-out of minutes.
 /// </summary>
 internal sealed partial class SiloDeathWatch(SiloGrains grains, LostCalls lostCalls, IOptions<ClusteringOptions> options, TimeProvider time, ILogger<SiloDeathWatch> logger)
     : BackgroundService
 {
     /// <summary>What a silo passed on before it left in order is answered meanwhile.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+
+    /// <summary>
+    /// The least for which calls may still go to a silo that is declared dead: until it has read so itself (every 3 s) and has ended. Below
+    /// <see cref="GatewayOptions.RetryFor"/> and <see cref="Grace"/> together, so that a call which was given up before can be made again.
+    /// </summary>
+    private static readonly TimeSpan Dying = TimeSpan.FromSeconds(6);
 
     private readonly HashSet<string> _dead = [];
 
@@ -26,7 +32,7 @@ internal sealed partial class SiloDeathWatch(SiloGrains grains, LostCalls lostCa
                 // One silo may not know yet what another one has said before: nobody comes back from the dead.
                 var isNew = false;
                 foreach (var silo in dead) isNew |= _dead.Add(silo);
-                if (isNew && !isFirst) EndLostAsync(lostCalls.Renew(), stoppingToken).Ignore();
+                if (isNew && !isFirst) EndLostAsync(stoppingToken).Ignore();
                 isFirst = false;
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
@@ -38,11 +44,16 @@ internal sealed partial class SiloDeathWatch(SiloGrains grains, LostCalls lostCa
         }
     }
 
-    private async Task EndLostAsync(CancellationTokenSource lost, CancellationToken stoppingToken)
+    private async Task EndLostAsync(CancellationToken stoppingToken)
     {
-        await Task.Delay(Grace, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // Not disposed: a call that took its token just before it was replaced may be about to register.
-        await lost.CancelAsync();
+        var madeBefore = lostCalls.Renew();
+        await Task.Delay(Grace, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await madeBefore.CancelAsync();
+        // It may not have ended yet, and this gateway may not have heard: what comes now can go to it as well.
+        var heard = options.Value.SiloListRefresh + TimeSpan.FromSeconds(1);
+        await Task.Delay((heard > Dying ? heard : Dying) - Grace, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await lostCalls.Renew().CancelAsync();
     }
 
     [LoggerMessage(LogLevel.Debug, "The cluster did not say which silos have died: {Problem}")]

@@ -60,6 +60,9 @@ public sealed class StandIns
 
     public ConcurrentDictionary<string, ContactListQuery> LastQuery { get; } = new();
 
+    /// <summary>What the silos say of silos that have left.</summary>
+    public ConcurrentDictionary<string, bool> DeadSilos { get; } = new();
+
     public SemaphoreSlim Arrival(string organization) => Arrivals.GetOrAdd(organization, _ => new SemaphoreSlim(0));
 
     /// <summary>Every call passes here: it may be made to wait, and made to fail.</summary>
@@ -182,9 +185,13 @@ public sealed class StandInDatabaseGrain(StandIns standIns) : Grain, IOrgDatabas
         return Status(import.Id) with { State = ImportState.Queued };
     }
 
-    public Task<ImportStatus> FindImport(string importId, TimeSpan wait, CancellationToken cancellationToken) => standIns.Imports.ContainsKey(importId)
-        ? Task.FromResult(Status(importId))
-        : throw new OrganizationException(OrganizationErrorCode.ImportNotFound, "There is no import of this id.");
+    public async Task<ImportStatus> FindImport(string importId, TimeSpan wait, CancellationToken cancellationToken)
+    {
+        await standIns.Meet($"{Organization}/find");
+        return standIns.Imports.ContainsKey(importId)
+            ? Status(importId)
+            : throw new OrganizationException(OrganizationErrorCode.ImportNotFound, "There is no import of this id.");
+    }
 
     public ValueTask<JsonBytes> ListAudit(AuditQuery query, CancellationToken cancellationToken) =>
         new(new JsonBytes(JsonSerializer.SerializeToUtf8Bytes(new { items = Array.Empty<int>(), nextCursor = $"{query.Limit}/{query.Cursor}" })));
@@ -314,7 +321,7 @@ public sealed class StandInActiveDatabasesGrain(StandIns standIns) : Grain, IAct
     public async Task<IReadOnlyList<string>> DeadSilos(CancellationToken cancellationToken)
     {
         await standIns.Meet(Name);
-        return [];
+        return [.. standIns.DeadSilos.Keys];
     }
 
     public Task<IReadOnlyList<DatabaseStatus>> List(CancellationToken cancellationToken) =>
