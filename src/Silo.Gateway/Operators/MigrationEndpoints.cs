@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Silo.Contracts;
 using Silo.Contracts.Migration;
@@ -47,6 +48,8 @@ internal static class MigrationEndpoints
 /// <param name="VerifyOnly">Compares an organization that was moved with the Turso database that it came from.</param>
 /// <param name="Rollback">Goes back to Turso.</param>
 /// <param name="DiscardNewWrites">Goes back although something was written since; it is exported into the bucket.</param>
+// A word that is spelt wrong must not be an operation that nobody asked for.
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record MigrationBody(bool Inspect = false, bool DryRun = false, bool VerifyOnly = false, bool Rollback = false, bool DiscardNewWrites = false)
 {
     /// <summary>What it asks for.</summary>

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Contracts.Organizations;
@@ -11,6 +12,8 @@ namespace Silo.Gateway.Operators;
 /// <param name="TursoUrl">Its libSQL address: required for Turso, refused for SQLite.</param>
 /// <param name="Durability">What its writes wait for unless a request says otherwise; the service's default if absent.</param>
 /// <param name="TursoSecret">The name of the secret that its Turso database is reached with (<c>Turso:SecretsDirectory</c>); the token of all if absent.</param>
+// A word that is spelt wrong must not be an operation that nobody asked for.
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record NewOrganizationBody(
     string? Id,
     string? Name,

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
 using Silo.Contracts;
 using Silo.Contracts.Databases;
 using Silo.Gateway.Authentication;
@@ -52,6 +53,8 @@ internal sealed class RestoreEndpoints(TimeProvider time)
 /// <param name="DryRun">Only finds, proves and counts what would be restored.</param>
 /// <param name="As">The id of a new organization that is to be made of it; if absent, the organization itself goes back.</param>
 /// <param name="Name">The new organization's name; that of the other if absent.</param>
+// A word that is spelt wrong must not be an operation that nobody asked for.
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 internal sealed record RestoreBody(string? At, bool DryRun = false, string? As = null, string? Name = null)
 {
     private static readonly string[] Formats = ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFzzz"];

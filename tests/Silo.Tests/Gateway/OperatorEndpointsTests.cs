@@ -23,6 +23,18 @@ public sealed class OperatorEndpointsTests(StandInCluster cluster) : IAsyncLifet
 
     public ValueTask DisposeAsync() => _gateway.DisposeAsync();
 
+    [Theory]
+    [InlineData("organizations", """{"id":"new","name":"New","dbtype":"turso"}""")]
+    [InlineData("organizations/new/migrate", """{"dryrun":true}""")]
+    [InlineData("organizations/new/migrate", """{"verify":true}""")]
+    public async Task Body_WithAWordThatIsNoField_IsRefusedAndNothingElseIsDone(string path, string json)
+    {
+        using var answer = await _gateway.Send(HttpMethod.Post, $"/api/admin/{path}", _token, json);
+        await answer.Problem(400, "invalid_request");
+        Assert.False(cluster.StandIns.Organizations.ContainsKey("new"));
+        Assert.False(cluster.StandIns.MigrationRequests.ContainsKey("new"));
+    }
+
     [Fact]
     public async Task Organization_IsAddedAndRead()
     {

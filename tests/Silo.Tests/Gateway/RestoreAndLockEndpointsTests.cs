@@ -62,6 +62,8 @@ public sealed class RestoreAndLockEndpointsTests(StandInCluster cluster) : IAsyn
     [InlineData("""{"at":"9999-01-02T03:04:05Z"}""", 422, "validation_failed")]
     [InlineData("""{"at":1}""", 400, "invalid_request")]
     [InlineData("""{"at":"2026-01-02T03:04:05Z","dryRun":"no"}""", 400, "invalid_request")]
+    [InlineData("""{"at":"2026-01-02T03:04:05Z","DryRun":true}""", 400, "invalid_request")]
+    [InlineData("""{"at":"2026-01-02T03:04:05Z","As":"copy"}""", 400, "invalid_request")]
     public async Task Restore_ToNoMoment_IsRefusedAndNothingIsAsked(string json, int status, string code)
     {
         using var response = await Post(json);
