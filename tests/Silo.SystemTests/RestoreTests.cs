@@ -59,4 +59,47 @@ public sealed class RestoreTests
         Assert.Equal(["one"], await member.NamesAsync());
         Assert.Equal(0, await silo.TerminateAsync());
     }
+
+    [Fact]
+    public async Task Restore_ThatRuns_IsNotEndedByPuttingTheDatabaseAway()
+    {
+        await using var machine = new Machine();
+        var silo = await machine.StartStandaloneAsync();
+        await silo.Operator.CreateOrganizationAsync("acme");
+        var member = silo.Member("acme");
+        (await member.AddContactAsync("one", "replicated")).Is(201);
+        var good = TimeProvider.System.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
+        (await member.AddContactAsync("two", "replicated")).Is(201);
+
+        await silo.Bucket.BreakAsync("""[{"method":"GET","namePrefix":"litestream-replicas/","action":"stall"}]""");
+        var restoring = silo.Operator.PostAsync("/api/admin/organizations/acme/restore", $$"""{"at":"{{good}}"}""");
+        await Eventually.GetAsync(async () => (await silo.Operator.GetAsync("/api/admin/organizations/acme/restore")) is { Status: 200 } told ? told : null, "it runs");
+        (await silo.Operator.PostAsync("/api/admin/databases/acme/deactivate")).Is(202);
+        await Eventually.IsAsync(() => silo.Process.Output.Contains("A restore of this organization runs, which must end first", StringComparison.Ordinal), "it says why the database stays");
+        await silo.Bucket.RepairAsync();
+        Assert.Equal("completed", (await restoring).Is(200).Json.GetProperty("state").GetString());
+        Assert.Equal(["one"], await member.NamesAsync());
+        Assert.Equal(0, await silo.TerminateAsync());
+    }
+
+    [Fact]
+    public async Task Restore_WhileAnImportRuns_IsRefused()
+    {
+        await using var machine = new Machine();
+        var silo = await machine.StartStandaloneAsync();
+        await silo.Operator.CreateOrganizationAsync("acme");
+        var member = silo.Member("acme");
+        (await member.AddContactAsync("one", "replicated")).Is(201);
+        var good = TimeProvider.System.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
+
+        await silo.Bucket.BreakAsync("""[{"method":"GET","namePrefix":"imports/acme/","action":"status","status":503}]""");
+        var import = (await member.PostAsync("/api/contacts/bulk-import", """[{"name":"wrong"}]""")).Is(202).Json.GetProperty("id").GetString();
+        (await silo.Operator.PostAsync("/api/admin/organizations/acme/restore", $$"""{"at":"{{good}}"}""")).Refuses(409, "import_in_progress");
+        (await silo.Operator.PostAsync("/api/admin/organizations/acme/restore", $$"""{"at":"{{good}}","dryRun":true}""")).Is(200);
+        await silo.Bucket.RepairAsync();
+        await Eventually.GetAsync(async () => (await member.GetAsync($"/api/imports/{import}")).Is(200).Json.GetProperty("state").GetString() == "completed" ? "yes" : null, "the import is done");
+        (await silo.Operator.PostAsync("/api/admin/organizations/acme/restore", $$"""{"at":"{{good}}"}""")).Is(200);
+        Assert.Equal(["one"], await member.NamesAsync());
+        Assert.Equal(0, await silo.TerminateAsync());
+    }
 }

@@ -1,5 +1,4 @@
 using Silo.Contracts;
-using Silo.Contracts.Databases;
 using Silo.Contracts.Migration;
 using Silo.Contracts.Organizations;
 using Silo.Storage.Catalog;
@@ -21,7 +20,7 @@ internal sealed partial class OrgDatabaseGrain
     {
         _activation.Touch();
         if (IsMigrating) throw new OrganizationException(OrganizationErrorCode.MigrationInProgress, "A migration, verification or rollback of this organization runs already. GET at this path tells how far it is.");
-        if (_restore is { State: RestoreState.Running }) throw new OrganizationException(OrganizationErrorCode.RestoreInProgress, "A restore of this organization runs.");
+        if (IsRestoring) throw new OrganizationException(OrganizationErrorCode.RestoreInProgress, "A restore of this organization runs.");
         if (_imports.IsBusy) throw new OrganizationException(OrganizationErrorCode.ImportInProgress, "An import of this organization runs. Migrate it when that is done.");
         _isBeginningMigration = true;
         try

@@ -16,15 +16,23 @@ internal sealed partial class OrgDatabaseGrain
     private RestoreStatus? _restore;
     private Task _restoring = Task.CompletedTask;
 
+    private bool IsRestoring => _restore is { State: RestoreState.Running };
+
     /// <inheritdoc/>
-    public Task<RestoreStatus> Restore(DateTimeOffset at, bool dryRun, CancellationToken cancellationToken) => RestoreAsync(
-        new RestoreStatus { Organization = _activation.Organization, State = RestoreState.Running, DryRun = dryRun, At = at, StartedAt = time.GetUtcNow() },
-        GoBackAsync, cancellationToken);
+    public async Task<RestoreStatus> Restore(DateTimeOffset at, bool dryRun, CancellationToken cancellationToken)
+    {
+        // It would go on in the older state. One whose database does not open cannot be waited for: a restore may be what mends it.
+        if (!dryRun && _imports.IsBusy && _activation.Database is not null)
+            throw new OrganizationException(OrganizationErrorCode.ImportInProgress, "An import of this organization runs, and would go on in the state that is restored. Restore when it is done.");
+        return await RestoreAsync(
+            new RestoreStatus { Organization = _activation.Organization, State = RestoreState.Running, DryRun = dryRun, At = at, StartedAt = time.GetUtcNow() },
+            GoBackAsync, cancellationToken);
+    }
 
     private async Task<RestoreStatus> RestoreAsync(RestoreStatus begun, Func<RestoreStatus, Task<RestoreStatus>> restore, CancellationToken cancellationToken)
     {
         _activation.Touch();
-        if (_restore is { State: RestoreState.Running })
+        if (IsRestoring)
             throw new OrganizationException(OrganizationErrorCode.RestoreInProgress, "A restore of this organization runs already.");
         if (IsMigrating) throw new OrganizationException(OrganizationErrorCode.MigrationInProgress, "The organization is being migrated, which must end first.");
         _restore = begun;

@@ -117,7 +117,7 @@ internal sealed partial class OrgDatabaseGrain(
     /// <inheritdoc/>
     public async Task Deactivate(CancellationToken cancellationToken)
     {
-        if (IsMigrating) throw new OrganizationException(OrganizationErrorCode.MigrationInProgress, "The organization is being migrated, which must end first.");
+        EnsureMayGo();
         try
         {
             if (_activation.Database is { } database) await database.FlushAsync(cancellationToken);
@@ -127,7 +127,14 @@ internal sealed partial class OrgDatabaseGrain(
             LogStaysActive(e.Message);
             throw new OrganizationException(OrganizationErrorCode.DurabilityUnavailable, "The bucket does not confirm the last commits; the database stays active.") { RetryAfter = RetryFlush };
         }
+        EnsureMayGo(); // one may have begun while the bucket was waited for
         DeactivateOnIdle();
+    }
+
+    private void EnsureMayGo()
+    {
+        if (IsMigrating) throw new OrganizationException(OrganizationErrorCode.MigrationInProgress, "The organization is being migrated, which must end first.");
+        if (IsRestoring) throw new OrganizationException(OrganizationErrorCode.RestoreInProgress, "A restore of this organization runs, which must end first.");
     }
 
     /// <inheritdoc/>
@@ -254,8 +261,8 @@ internal sealed partial class OrgDatabaseGrain(
 
     private async Task PutAwayWhenIdleAsync(CancellationToken cancellationToken)
     {
-        if (IsMigrating) _activation.Touch();
-        if (_attempt is not null || _restore is { State: RestoreState.Running } || IsMigrating) return;
+        if (IsMigrating || IsRestoring) _activation.Touch();
+        if (_attempt is not null || IsRestoring || IsMigrating) return;
         if (_activation.Database is not { } database)
         {
             var backoff = _refusal?.Backoff ?? TimeSpan.Zero;
