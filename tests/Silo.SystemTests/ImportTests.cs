@@ -130,6 +130,30 @@ public sealed class ImportTests
     }
 
     [Fact]
+    public async Task Import_WhoseEndIsWaitedFor_DoesNotKeepItsDatabaseFromBeingPutAway()
+    {
+        await using var machine = new Machine();
+        var silo = await machine.StartStandaloneAsync();
+        await silo.Operator.CreateOrganizationAsync("acme");
+        var acme = silo.Member("acme");
+        (await acme.AddContactAsync("Ada", "replicated")).Is(201);
+
+        await silo.Bucket.BreakAsync("""[{"method":"GET","namePrefix":"imports/acme/","action":"status","status":503}]""");
+        var key = Guid.NewGuid();
+        var importing = SendAsync(acme, File(50), key, wait: 60);
+        await Eventually.IsAsync(() => silo.Process.Output.Contains("is tried again", StringComparison.Ordinal), "it waits for the bucket");
+        (await silo.Operator.PostAsync("/api/admin/databases/acme/deactivate")).Is(202);
+        await Eventually.IsAsync(() => silo.Process.Output.Contains("acme: put away", StringComparison.Ordinal), "it is put away");
+        Assert.Equal(1, await acme.CountAsync());
+        Assert.False(importing.IsCompleted);
+
+        await silo.Bucket.RepairAsync();
+        Assert.True((await importing).Status is 200 or 202); // on a busy machine, nobody may know of it for too long meanwhile
+        await Eventually.GetAsync(async () => State((await acme.GetAsync($"/api/imports/{key}")).Is(200).Json) == "completed" ? "yes" : null, "it is completed");
+        Assert.Equal(51, await acme.CountAsync());
+    }
+
+    [Fact]
     public async Task Disk_WithoutRoomForTheFile_FailsTheImportAndNothingElse()
     {
         await using var machine = new Machine();

@@ -1,11 +1,11 @@
 using System.Globalization;
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
+using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
-using Silo.Contracts.Databases;
 using Silo.Contracts.Imports;
 using Silo.Gateway.Authentication;
 using Silo.Gateway.Clustering;
@@ -19,13 +19,18 @@ namespace Silo.Gateway.Imports;
 /// Bulk imports and the audit trail of the caller's organization (API.md, "Bulk import"); and the same of any organization for operators.
 /// A file goes from the client to the bucket as it comes; the organization is then told where it is.
 /// </summary>
-internal sealed partial class ImportEndpoints(SiloGrains grains, StagedImports staged, IOptions<ImportsOptions> options, TimeProvider time, ILogger<ImportEndpoints> logger)
+internal sealed partial class ImportEndpoints(SiloGrains grains, PatientCalls calls, StagedImports staged, IOptions<ImportsOptions> options, TimeProvider time, ILogger<ImportEndpoints> logger)
 {
-    private static readonly TimeSpan EventInterval = TimeSpan.FromMilliseconds(500);
+    /// <summary>The longest that one call waits for news: a database is not put away, and answers nobody else, while a call of it waits.</summary>
+    private static readonly TimeSpan NewsInterval = TimeSpan.FromMilliseconds(500);
+
     private static readonly TimeSpan RetryBucket = TimeSpan.FromSeconds(5);
 
     private readonly ImportsOptions _options = options.Value;
-    private readonly SemaphoreSlim _receiving = new(options.Value.MaxReceiving);
+    private readonly PartitionedRateLimiter<OrganizationId> _receiving = PartitionedRateLimiter.CreateChained(
+        PartitionedRateLimiter.Create<OrganizationId, bool>(_ => Places(true, options.Value.MaxReceiving)),
+        // Who sends slowly is not to keep all others out.
+        PartitionedRateLimiter.Create<OrganizationId, OrganizationId>(organization => Places(organization, options.Value.MaxReceivingPerOrganization)));
 
     public static void Map(IEndpointRouteBuilder app)
     {
@@ -58,22 +63,26 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, StagedImports s
     private async Task<IResult> Begin(HttpContext context, OrganizationId organization, string root, CancellationToken cancellationToken)
     {
         var request = ImportRequest.Parse(context.Request);
-        var database = grains.Database(organization);
-        if (await database.PrepareImport(request.Id, cancellationToken) is { } known) return await AnswerAsync(context, database, known, request, root, cancellationToken);
-
-        if (!await _receiving.WaitAsync(0, cancellationToken))
-            throw new OrganizationException(OrganizationErrorCode.TooManyRequests, "As many files are received as this gateway takes at once.") { RetryAfter = RetryBucket };
-        StagedImport import;
-        long generation;
-        try
+        var known = await calls.ReadAsync(token => new ValueTask<ImportStatus?>(grains.Database(organization).PrepareImport(request.Id, token)), cancellationToken);
+        if (known is null)
         {
-            (import, generation) = await ReceiveAsync(context, organization, request, cancellationToken);
+            StagedImport import;
+            long generation;
+            using (var place = _receiving.AttemptAcquire(organization))
+            {
+                if (!place.IsAcquired)
+                    throw new OrganizationException(OrganizationErrorCode.TooManyRequests, "As many files are received as this gateway takes at once, in all or of one organization.") { RetryAfter = RetryBucket };
+                (import, generation) = await ReceiveAsync(context, organization, request, cancellationToken);
+            }
+            known = await AcceptAsync(organization, import, generation, cancellationToken);
         }
-        finally
+        if (request.Wait > TimeSpan.Zero)
         {
-            _receiving.Release();
+            context.Response.Headers["Preference-Applied"] = string.Create(CultureInfo.InvariantCulture, $"wait={request.Wait.TotalSeconds:0}");
+            known = await WaitAsync(organization, known, request.Wait, cancellationToken);
+            if (known.IsOver) return TypedResults.Ok(known);
         }
-        return await AnswerAsync(context, database, await AcceptAsync(database, organization, import, generation, cancellationToken), request, root, cancellationToken);
+        return TypedResults.Accepted($"{root}/imports/{known.Id}", known);
     }
 
     private async Task<(StagedImport Import, long Generation)> ReceiveAsync(HttpContext context, OrganizationId organization, ImportRequest request, CancellationToken cancellationToken)
@@ -99,27 +108,46 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, StagedImports s
     }
 
     private async Task<IResult> Get(OrganizationId organization, string id, CancellationToken cancellationToken) =>
-        TypedResults.Ok(await grains.Database(organization).FindImport(ImportRequest.ParseId(id), TimeSpan.Zero, cancellationToken));
+        TypedResults.Ok(await FindAsync(organization, ImportRequest.ParseId(id), TimeSpan.Zero, cancellationToken));
 
     private async Task<IResult> Watch(OrganizationId organization, string id, CancellationToken cancellationToken)
     {
-        var database = grains.Database(organization);
-        var first = await database.FindImport(ImportRequest.ParseId(id), TimeSpan.Zero, cancellationToken);
-        return TypedResults.ServerSentEvents(Events(database, first, cancellationToken));
+        var first = await FindAsync(organization, ImportRequest.ParseId(id), TimeSpan.Zero, cancellationToken);
+        return TypedResults.ServerSentEvents(Events(organization, first, cancellationToken));
     }
 
     private async Task Audit(HttpContext context, OrganizationId organization, string? limit, string? cursor, CancellationToken cancellationToken)
     {
-        var page = await grains.Database(organization).ListAudit(new AuditQuery(PageLimit.Parse(limit), string.IsNullOrEmpty(cursor) ? null : cursor), cancellationToken);
+        var query = new AuditQuery(PageLimit.Parse(limit), string.IsNullOrEmpty(cursor) ? null : cursor);
+        var page = await calls.ReadAsync(token => grains.Database(organization).ListAudit(query, token), cancellationToken);
         await Answers.JsonAnswer.Write(context.Response, page.Utf8!);
     }
 
-    private static async IAsyncEnumerable<SseItem<ImportStatus>> Events(IOrgDatabaseGrain database, ImportStatus first, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private ValueTask<ImportStatus> FindAsync(OrganizationId organization, string id, TimeSpan wait, CancellationToken cancellationToken) =>
+        calls.ReadAsync(token => new ValueTask<ImportStatus>(grains.Database(organization).FindImport(id, wait, token)), cancellationToken);
+
+    /// <summary>Waits for the end of an import that was accepted; whatever becomes of the wait, it stays accepted.</summary>
+    private async Task<ImportStatus> WaitAsync(OrganizationId organization, ImportStatus status, TimeSpan wait, CancellationToken cancellationToken)
+    {
+        var begun = time.GetTimestamp();
+        try
+        {
+            while (!status.IsOver && wait - time.GetElapsedTime(begun) is { Ticks: > 0 } left)
+                status = await FindAsync(organization, status.Id, left < NewsInterval ? left : NewsInterval, cancellationToken);
+        }
+        catch (Exception e) when (e is TimeoutException or OrleansException or OrganizationException { RetryAfter: not null })
+        {
+            LogNotWaitedFor(organization, status.Id, e.Message);
+        }
+        return status;
+    }
+
+    private async IAsyncEnumerable<SseItem<ImportStatus>> Events(OrganizationId organization, ImportStatus first, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         yield return new SseItem<ImportStatus>(first, "import");
         for (var status = first; !status.IsOver;)
         {
-            status = await database.FindImport(first.Id, EventInterval, cancellationToken);
+            status = await FindAsync(organization, first.Id, NewsInterval, cancellationToken);
             yield return new SseItem<ImportStatus>(status, "import");
         }
     }
@@ -148,11 +176,12 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, StagedImports s
         }
     }
 
-    private async Task<ImportStatus> AcceptAsync(IOrgDatabaseGrain database, OrganizationId organization, StagedImport import, long generation, CancellationToken cancellationToken)
+    private async Task<ImportStatus> AcceptAsync(OrganizationId organization, StagedImport import, long generation, CancellationToken cancellationToken)
     {
         try
         {
-            return await database.BeginImport(import, cancellationToken);
+            // By its id it is accepted once, however often it is sent.
+            return await calls.WriteAsync((_, token) => new ValueTask<ImportStatus>(grains.Database(organization).BeginImport(import, token)), cancellationToken);
         }
         catch (OrganizationException e) when (e.Code == OrganizationErrorCode.ImportInProgress)
         {
@@ -174,19 +203,14 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, StagedImports s
         }
     }
 
-    private static async Task<IResult> AnswerAsync(
-        HttpContext context, IOrgDatabaseGrain database, ImportStatus status, ImportRequest request, string root, CancellationToken cancellationToken)
-    {
-        if (request.Wait > TimeSpan.Zero)
-        {
-            context.Response.Headers["Preference-Applied"] = string.Create(CultureInfo.InvariantCulture, $"wait={request.Wait.TotalSeconds:0}");
-            if (!status.IsOver) status = await database.FindImport(request.Id, request.Wait, cancellationToken);
-        }
-        return status.IsOver && request.Wait > TimeSpan.Zero ? TypedResults.Ok(status) : TypedResults.Accepted($"{root}/imports/{status.Id}", status);
-    }
+    private static RateLimitPartition<TKey> Places<TKey>(TKey key, int count) =>
+        RateLimitPartition.GetConcurrencyLimiter(key, _ => new ConcurrencyLimiterOptions { PermitLimit = count });
 
     [LoggerMessage(LogLevel.Warning, "Organization {Organization}: the bucket does not take the file of import {Import}: {Problem}")]
     private partial void LogNotStaged(OrganizationId organization, string import, string problem);
+
+    [LoggerMessage(LogLevel.Warning, "Organization {Organization}: the end of import {Import}, which is accepted, could not be waited for: {Problem}")]
+    private partial void LogNotWaitedFor(OrganizationId organization, string import, string problem);
 
     [LoggerMessage(LogLevel.Warning, "Organization {Organization}: the file of import {Import}, which was refused, stays in the bucket for a while: {Problem}")]
     private partial void LogNotDropped(OrganizationId organization, string import, string problem);

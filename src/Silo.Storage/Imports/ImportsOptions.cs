@@ -25,6 +25,10 @@ public sealed class ImportsOptions
     [Range(1, 1_000)]
     public int MaxReceiving { get; set; } = 8;
 
+    /// <summary>How many of these one organization may send at once.</summary>
+    [Range(1, 1_000)]
+    public int MaxReceivingPerOrganization { get; set; } = 2;
+
     /// <summary>How many imports of one organization may wait for the one that runs; the next is refused with <c>import_in_progress</c>.</summary>
     [Range(0, 100)]
     public int MaxQueued { get; set; } = 3;

@@ -19,6 +19,9 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
     private static readonly TimeSpan FirstBackoff = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LastBackoff = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long a look at one import waits until all that were accepted are known.</summary>
+    private static readonly TimeSpan LookLimit = TimeSpan.FromSeconds(5);
+
     /// <summary>How many imports that have ended are told of from memory.</summary>
     private const int MaxEnded = 32;
 
@@ -56,7 +59,10 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
     }
 
     /// <summary>What is known of an import; null when it may begin.</summary>
-    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ImportInProgress"/>: too many wait.</exception>
+    /// <exception cref="OrganizationException">
+    /// <see cref="OrganizationErrorCode.ImportInProgress"/>: too many wait. <see cref="OrganizationErrorCode.DatabaseUnavailable"/>: the bucket does not
+    /// tell which were accepted.
+    /// </exception>
     public async Task<ImportStatus?> PrepareAsync(string id, CancellationToken cancellationToken)
     {
         if (await LookAsync(id, cancellationToken) is { } known) return known;
@@ -140,7 +146,14 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
         var database = await open(cancellationToken);
         Resume();
         // A record alone does not tell whether the bucket has it; a note that is still there tells that it may not.
-        await _resuming!.WaitAsync(cancellationToken);
+        try
+        {
+            await _resuming!.WaitAsync(LookLimit, intake.Time, cancellationToken);
+        }
+        catch (TimeoutException e)
+        {
+            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The bucket does not tell now which imports were accepted.", e) { RetryAfter = LookLimit };
+        }
         if (_stopping.IsCancellationRequested)
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is being put away.") { RetryAfter = FirstBackoff };
         if (Run(id) is { } resumed) return resumed.Status;

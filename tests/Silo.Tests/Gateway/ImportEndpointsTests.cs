@@ -182,6 +182,46 @@ public sealed class ImportEndpointsTests(StandInCluster cluster) : IAsyncLifetim
     }
 
     [Fact]
+    public async Task Organization_ThatSendsSlowly_LeavesPlacesForOthers()
+    {
+        await using var gateway = await TestGateway.Start(
+            cluster.Client, null, ("Gcs:BucketName", "bucket"), ("Gcs:EmulatorHost", _bucket.Url.Authority), ("Gcs:UploadChunkBytes", "67108864"), ("Imports:MaxReceiving", "2"), ("Imports:MaxReceivingPerOrganization", "1"));
+        Task<HttpResponseMessage> SendAsync(HttpContent body, string organization) =>
+            gateway.Client.SendAsync(Request(body, "text/csv", "", token: gateway.Member(organization)), TestContext.Current.CancellationToken);
+        var slow = new SlowContent();
+        var first = SendAsync(slow, _organization);
+        await slow.IsReceived;
+        await (await SendAsync(new StringContent("name\nAda\n"), _organization)).Problem(429, "too_many_requests");
+        Assert.Equal(HttpStatusCode.Accepted, (await SendAsync(new StringContent("name\nAda\n"), "other-" + _organization)).StatusCode);
+        slow.End();
+        Assert.Equal(HttpStatusCode.Accepted, (await first).StatusCode);
+    }
+
+    [Fact]
+    public async Task Import_WhoseOrganizationMoves_IsAccepted()
+    {
+        var asked = cluster.StandIns.Arrival($"{_organization}/prepare");
+        cluster.StandIns.Failures[$"{_organization}/prepare"] = new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "It is being put away.") { RetryAfter = TimeSpan.FromSeconds(1) };
+        var sending = Send("name\nAda\n", "text/csv");
+        await asked.WaitAsync(TestContext.Current.CancellationToken);
+        cluster.StandIns.Failures.Remove($"{_organization}/prepare", out _);
+        Assert.Equal(HttpStatusCode.Accepted, (await sending).StatusCode);
+    }
+
+    [Fact]
+    public async Task Import_WhoseEndCannotBeWaitedFor_IsAcceptedNevertheless()
+    {
+        var key = Guid.NewGuid();
+        cluster.StandIns.Failures[$"{_organization}/find"] = new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "Its silo has died.") { RetryAfter = TimeSpan.FromSeconds(5) };
+        using var answer = await Send("name\nAda\n", "text/csv", "", request =>
+        {
+            request.Headers.Add("Idempotency-Key", key.ToString());
+            request.Headers.Add("Prefer", "wait=30");
+        });
+        Assert.Equal((HttpStatusCode.Accepted, $"/api/imports/{key}"), (answer.StatusCode, answer.Headers.Location?.OriginalString));
+    }
+
+    [Fact]
     public async Task Bucket_ThatTakesNothing_IsTold()
     {
         using var faults = new StringContent("""[{"action":"status","status":503}]""", Encoding.UTF8, "application/json");

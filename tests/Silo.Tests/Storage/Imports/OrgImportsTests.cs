@@ -152,6 +152,17 @@ public sealed class OrgImportsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Import_LookedForWhileTheBucketTellsNothing_IsRefusedAndNotWaitedForWithoutEnd()
+    {
+        await OpenAsync(Token);
+        await _bench.SetFaultsAsync("""[{"method":"listObjects","namePrefix":"imports/","action":"status","status":503}]""");
+        var refused = await Assert.ThrowsAsync<OrganizationException>(() => _imports.FindAsync(Guid.NewGuid().ToString(), TimeSpan.Zero, Token).WaitAsync(Wait, Token));
+        Assert.Equal(OrganizationErrorCode.DatabaseUnavailable, refused.Code);
+        Assert.NotNull(refused.RetryAfter);
+        await _bench.ClearFaultsAsync();
+    }
+
+    [Fact]
     public async Task Imports_BeyondThoseThatMayWait_AreRefused()
     {
         await OpenAsync(Token);
