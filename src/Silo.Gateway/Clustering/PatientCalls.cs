@@ -11,7 +11,8 @@ namespace Silo.Gateway.Clustering;
 /// to another silo: callers need not know that one left.
 /// </summary>
 /// <remarks>
-/// A write whose answer was lost may have happened; it is repeated in a form that happens once at most. When none of its repetitions
+/// A write whose answer was lost may have happened; it is repeated in a form that happens once at most, or, to replace a contact, in one
+/// that leaves the same: what another caller made of that contact in between is replaced again, as if this call had come later. When none of its repetitions
 /// is answered either, its caller is told of the first loss, and never that it was refused.
 /// </remarks>
 internal sealed class PatientCalls(LostCalls lostCalls, IOptions<GatewayOptions> options, TimeProvider time)

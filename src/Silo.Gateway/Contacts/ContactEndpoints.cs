@@ -33,6 +33,8 @@ internal sealed class ContactEndpoints(SiloGrains grains, PatientCalls calls)
         {
             throw new OrganizationException(OrganizationErrorCode.InvalidRequest, $"'search' has at most {ContactListQuery.MaxSearch} characters.");
         }
+        // It would end the pattern that SQLite compares with, and everything would match.
+        if (search?.Contains('\0', StringComparison.Ordinal) == true) throw new OrganizationException(OrganizationErrorCode.InvalidRequest, "'search' contains NUL, which no contact does.");
         var query = new ContactListQuery(PageLimit.Parse(limit), string.IsNullOrEmpty(cursor) ? null : cursor, string.IsNullOrEmpty(search) ? null : search);
         var page = await calls.ReadAsync(token => Caller.Of(context).Database(grains).ListContacts(query, token), cancellationToken);
         await JsonAnswer.Write(context.Response, page.Utf8!);

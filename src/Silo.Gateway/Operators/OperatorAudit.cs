@@ -38,7 +38,7 @@ internal sealed partial class OperatorAudit(RequestDelegate next, SiloGrains gra
             Operator = caller.User,
             Source = context.Connection.RemoteIpAddress?.ToString(),
             Action = $"{context.Request.Method} {(path.Length > MaxActionLength ? path[..MaxActionLength] : path)}",
-            Organization = context.Request.RouteValues["id"] as string,
+            Organization = Organization(context.Request.RouteValues),
             TraceId = ProblemAnswer.TraceId(context),
         };
         await grains.Catalog.RecordAction(action, context.RequestAborted);
@@ -51,6 +51,9 @@ internal sealed partial class OperatorAudit(RequestDelegate next, SiloGrains gra
     private static bool IsAction(HttpContext context) => context.GetEndpoint() is { } call
         && (call.Metadata.GetMetadata<Mark>() is not null
             || (!HttpMethods.IsGet(context.Request.Method) && context.Request.Path.StartsWithSegments("/api/admin", StringComparison.OrdinalIgnoreCase)));
+
+    // Of an import of an organization, "id" is the import.
+    private static string? Organization(RouteValueDictionary route) => (route["organization"] ?? route["id"]) as string is { Length: <= MaxActionLength } id ? id : null;
 
     private async Task AnsweredAsync(OperatorAction action)
     {

@@ -98,6 +98,9 @@ public sealed class ContactEndpointsTests(StandInCluster cluster) : IAsyncLifeti
         Assert.Equal(status, (int)response.StatusCode);
     }
 
+    [Fact]
+    public async Task List_SearchWithNul_IsRefused() => await (await _gateway.Get("/api/contacts?search=a%00b", _token)).Problem(400, "invalid_request");
+
     [Theory]
     [InlineData("""{"name":1}""", "$.name")]
     [InlineData("""{"name":"a","email":["b"]}""", "$.email")]

@@ -55,6 +55,14 @@ public sealed class OperatorAuditTests(StandInCluster cluster) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Import_ForAnOrganization_IsWrittenDownAsThatOrganizations()
+    {
+        using var refused = await _gateway.Send(HttpMethod.Post, $"/api/admin/organizations/{_id}/contacts/bulk-import?strict=perhaps", _gateway.Tokens.Admin(), "[]");
+        await refused.Problem(400, "invalid_request");
+        Assert.Equal(_id, Assert.Single(cluster.StandIns.Actions.Values).Organization);
+    }
+
+    [Fact]
     public async Task Action_ThatCannotBeWrittenDown_IsNotDone()
     {
         cluster.StandIns.Failures["audit"] = new OrganizationException(OrganizationErrorCode.ClusterUnavailable, "The catalog is away.") { RetryAfter = TimeSpan.FromSeconds(1) };
