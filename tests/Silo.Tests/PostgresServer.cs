@@ -6,10 +6,13 @@ namespace Silo.Tests;
 
 /// <summary>
 /// A PostgreSQL of one test's own: the installed program (Debian's package), on loopback, as a user that is not root, with its files
-/// in memory. It can be away for a while.
+/// in memory, and a password, as one has that serves anybody. It can be away for a while.
 /// </summary>
 public sealed class PostgresServer : IAsyncDisposable
 {
+    /// <summary>Without it nobody is let in.</summary>
+    public const string Password = "very-secret";
+
     private const string User = "silo";
 
     // PostgreSQL's own user must reach it, and cannot pass through a folder that is only ours.
@@ -21,6 +24,8 @@ public sealed class PostgresServer : IAsyncDisposable
     {
     }
 
+    private string Data => Path.Combine(_folder, "data");
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <summary>Makes a new, empty one.</summary>
@@ -30,8 +35,10 @@ public sealed class PostgresServer : IAsyncDisposable
         try
         {
             Directory.CreateDirectory(server._folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            if (IsRoot) await RunAsync("chown", "postgres:postgres", server._folder);
-            await RunAsync([.. AsOther, Program("initdb"), $"--pgdata={server._folder}", "--auth=trust", $"--username={User}", "--encoding=UTF8", "--locale=C", "--no-sync"]);
+            var password = Path.Combine(server._folder, "password");
+            await File.WriteAllTextAsync(password, Password, Cancellation);
+            if (IsRoot) await RunAsync("chown", "-R", "postgres:postgres", server._folder);
+            await RunAsync([.. AsOther, Program("initdb"), $"--pgdata={server.Data}", "--auth=scram-sha-256", $"--pwfile={password}", $"--username={User}", "--encoding=UTF8", "--locale=C", "--no-sync"]);
             await server.StartAsync();
             return server;
         }
@@ -59,7 +66,7 @@ public sealed class PostgresServer : IAsyncDisposable
     public async Task StartAsync()
     {
         var start = new ProcessStartInfo { RedirectStandardError = true, RedirectStandardOutput = true, WorkingDirectory = "/" };
-        string[] command = [.. AsOther, Program("postgres"), "-D", _folder, "-p", $"{_port}", "-h", "127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"];
+        string[] command = [.. AsOther, Program("postgres"), "-D", Data, "-p", $"{_port}", "-h", "127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"];
         start.FileName = command[0];
         foreach (var argument in command.Skip(1)) start.ArgumentList.Add(argument);
         _process = Process.Start(start)!;
@@ -91,7 +98,7 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private static string[] AsOther => IsRoot ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : [];
 
-    private string To(string database) => $"Host=127.0.0.1;Port={_port};Database={database};Username={User}";
+    private string To(string database) => $"Host=127.0.0.1;Port={_port};Database={database};Username={User};Password={Password}";
 
     private async Task<bool> AnswersAsync()
     {

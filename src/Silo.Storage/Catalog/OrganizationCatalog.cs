@@ -148,7 +148,7 @@ public sealed partial class OrganizationCatalog : IDisposable
         command.Transaction = transaction;
         command.CommandText = """
             INSERT INTO organizations (id, name, db_type, gcs_bucket_name, gcs_replica_path, is_db_provisioning)
-            SELECT @id, @name, @type, @bucket, @path, 0 WHERE NOT EXISTS (SELECT 1 FROM organizations WHERE id = @id)
+            SELECT @id, @name, @type, @bucket, @path, '0' WHERE NOT EXISTS (SELECT 1 FROM organizations WHERE id = @id)
             """;
         command.Add("@id", added.Id.Value);
         command.Add("@name", added.Name);

@@ -11,6 +11,7 @@ internal sealed class PostgresDatabase : SharedDatabase
     /// <summary>Whose migrations wait for whose: any number that nothing else on the server uses.</summary>
     private const long MigrationLock = 0x5169_6c6f_6d69_6772;
 
+    private readonly string _connection; // with the password, which the source tells no more
     private readonly NpgsqlDataSource _source;
 
     public PostgresDatabase(string connection, string role, string setting, TimeSpan busyTimeout)
@@ -18,7 +19,8 @@ internal sealed class PostgresDatabase : SharedDatabase
     {
         var settings = Parse(connection);
         Name = $"database {settings.Database ?? settings.Username} at {settings.Host}";
-        _source = NpgsqlDataSource.Create(Settings(settings, busyTimeout));
+        _connection = Settings(settings, busyTimeout);
+        _source = NpgsqlDataSource.Create(_connection);
     }
 
     public override string Name { get; }
@@ -54,7 +56,7 @@ internal sealed class PostgresDatabase : SharedDatabase
     /// <remarks>The lock is of a session of its own: it ends with that session, also when this process is killed.</remarks>
     private protected override IReadOnlyList<string> Migrate(MigrationScripts scripts)
     {
-        var settings = new NpgsqlConnectionStringBuilder(_source.ConnectionString) { Pooling = false };
+        var settings = new NpgsqlConnectionStringBuilder(_connection) { Pooling = false };
         using var alone = new NpgsqlConnection(settings.ConnectionString);
         alone.Open();
         alone.Execute($"SELECT pg_advisory_lock({MigrationLock})");
