@@ -7,8 +7,8 @@ using Silo.Contracts;
 namespace Silo.Gateway.Clustering;
 
 /// <summary>
-/// Calls of an organization's database that are made again, within <see cref="GatewayOptions.RetryFor"/>, while the organization moves
-/// to another silo: callers need not know that one left.
+/// Calls of an organization's database that are made again, within <see cref="GatewayOptions.RetryFor"/> of the first refusal and of each
+/// death of a silo, while the organization moves to another silo: callers need not know that one left.
 /// </summary>
 /// <remarks>
 /// A write whose answer was lost may have happened; it is repeated in a form that happens once at most, or, to replace a contact, in one
@@ -71,6 +71,8 @@ internal sealed class PatientCalls(LostCalls lostCalls, IOptions<GatewayOptions>
                 {
                     if (attempt.Outcome.Exception is not { } e || !(IsRefused(e) || IsLost(e))) return ValueTask.FromResult(false);
                     if (IsLost(e)) loss ??= e;
+                    // Nobody has refused it; and of silos, each dies once.
+                    if (IsGivenUp(e)) begun = time.GetTimestamp();
                     return ValueTask.FromResult(time.GetElapsedTime(begun) < _limit);
                 },
                 MaxRetryAttempts = int.MaxValue,
@@ -91,6 +93,9 @@ internal sealed class PatientCalls(LostCalls lostCalls, IOptions<GatewayOptions>
             throw loss;
         }
     }
+
+    /// <summary>By <see cref="LostCalls"/>.</summary>
+    private static bool IsGivenUp(Exception e) => e is SiloUnavailableException { InnerException: OperationCanceledException };
 
     /// <summary>Nothing was done, and soon it can be.</summary>
     private static bool IsRefused(Exception e) => e switch

@@ -13,8 +13,7 @@ internal sealed partial class SiloDeathWatch(SiloGrains grains, LostCalls lostCa
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
     /// <summary>
-    /// The least for which calls may still go to a silo that is declared dead: until it has read so itself (every 3 s) and has ended. Below
-    /// <see cref="GatewayOptions.RetryFor"/> and <see cref="Grace"/> together, so that a call which was given up before can be made again.
+    /// The least for which calls may still go to a silo that is declared dead: until it has read so itself (every 3 s) and has ended.
     /// </summary>
     private static readonly TimeSpan Dying = TimeSpan.FromSeconds(6);
 

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
 using Silo.Contracts;
 using Silo.Gateway;
 using Silo.Gateway.Clustering;
@@ -88,6 +89,35 @@ public sealed class PatientCallsTests
     }
 
     [Fact]
+    public async Task Read_WhoseSecondSiloDiesLater_IsMadeAgain()
+    {
+        var time = new FakeTimeProvider();
+        _lost.Begin();
+        var never = new TaskCompletionSource<string>();
+        var reading = Calls(TimeSpan.FromSeconds(5), time).ReadAsync(
+            _ =>
+            {
+                _calls.Add(false);
+                return _calls.Count < 3 ? new ValueTask<string>(never.Task) : new("done");
+            },
+            TestContext.Current.CancellationToken).AsTask();
+        await _lost.Renew().CancelAsync();
+        await PassUntilAsync(() => _calls.Count == 2, "it is made again");
+        time.Advance(TimeSpan.FromSeconds(10));
+        await _lost.Renew().CancelAsync();
+        await PassUntilAsync(() => reading.IsCompleted, "it is made once more");
+        Assert.Equal("done", await reading);
+
+        Task PassUntilAsync(Func<bool> look, string what) => Eventually.IsAsync(
+            () =>
+            {
+                time.Advance(TimeSpan.FromMilliseconds(100));
+                return look();
+            },
+            what);
+    }
+
+    [Fact]
     public async Task Read_WhoseCallerLeaves_EndsThere()
     {
         _lost.Begin();
@@ -101,7 +131,7 @@ public sealed class PatientCallsTests
 
     private static Exception Loss(string name) => name == "silo died" ? new SiloUnavailableException("gone") : Moved;
 
-    private PatientCalls Calls(TimeSpan limit) => new(_lost, Options.Create(new GatewayOptions { RetryFor = limit }), TimeProvider.System);
+    private PatientCalls Calls(TimeSpan limit, TimeProvider? time = null) => new(_lost, Options.Create(new GatewayOptions { RetryFor = limit }), time ?? TimeProvider.System);
 
     /// <summary>A write that fails like this, time after time; null: it succeeds.</summary>
     private Task<string> WriteAsync(params Exception?[] outcomes) => Calls(TimeSpan.FromSeconds(30)).WriteAsync(

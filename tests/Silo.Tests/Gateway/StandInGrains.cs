@@ -320,8 +320,9 @@ public sealed class StandInActiveDatabasesGrain(StandIns standIns) : Grain, IAct
 
     public async Task<IReadOnlyList<string>> DeadSilos(CancellationToken cancellationToken)
     {
+        IReadOnlyList<string> dead = [.. standIns.DeadSilos.Keys]; // as it was when the call is known to have come
         await standIns.Meet(Name);
-        return [.. standIns.DeadSilos.Keys];
+        return dead;
     }
 
     public Task<IReadOnlyList<DatabaseStatus>> List(CancellationToken cancellationToken) =>
