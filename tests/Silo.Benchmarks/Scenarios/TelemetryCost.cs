@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Silo.Benchmarks.Data;
 using Silo.Benchmarks.Hosts;
 using Silo.Benchmarks.Load;
@@ -19,6 +20,10 @@ internal sealed class TelemetryCost(BenchmarkRun run)
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(8);
     private static readonly TimeSpan ScrapeInterval = TimeSpan.FromSeconds(5);
 
+    /// <summary>Each is frozen two thirds of the time, which its clock does not know: three times the intervals that OpenTelemetry has by itself, in ms.</summary>
+    private static readonly KeyValuePair<string, string>[] Seldom =
+        [new("OTEL_METRIC_EXPORT_INTERVAL", "180000"), new("OTEL_BSP_SCHEDULE_DELAY", "15000"), new("OTEL_BLRP_SCHEDULE_DELAY", "15000")];
+
     private static readonly (string Name, Func<WarmLoads, Func<uint, IRequestSource>> Load)[] Loads =
         [("get by id", loads => loads.Gets), ("list of 50", loads => loads.Lists), ("insert", loads => loads.Inserts)];
 
@@ -28,7 +33,7 @@ internal sealed class TelemetryCost(BenchmarkRun run)
     private IEnumerable<(string Name, Func<WarmLoads, Func<uint, IRequestSource>> Load)> Asked =>
         Loads.Where(load => load.Name.StartsWith(run.Settings.Only, StringComparison.Ordinal));
 
-    private sealed record Watched(ServedProcess Server, WarmLoads Loads, bool IsScraped);
+    private sealed record Watched(ServedProcess Server, WarmLoads Loads, Scrapes? Scrapes);
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -39,24 +44,41 @@ internal sealed class TelemetryCost(BenchmarkRun run)
         for (var start = 1; start <= Starts; start++)
         {
             run.Say($"start {start} of {Starts}: {count} organizations, three times");
-            await MeasureAsync(sink, count, rounds, cancellationToken);
+            await MeasureAsync(start, sink, count, rounds, cancellationToken);
         }
         if (sink.Bytes == 0) throw new BenchmarkException("Nothing came to the collector, so nothing was measured.");
         run.Say($"{sink.Bytes / 1024} KiB came to the collector");
         foreach (var (load, _) in Asked) Report(load, rounds[load]);
     }
 
-    private async Task MeasureAsync(TelemetrySink sink, int count, Dictionary<string, Rounds[]> rounds, CancellationToken cancellationToken)
+    private async Task MeasureAsync(int start, TelemetrySink sink, int count, Dictionary<string, Rounds[]> rounds, CancellationToken cancellationToken)
     {
-        await using var off = await run.StartSiloAsync(Copy("off"), [], cancellationToken, "Telemetry:Metrics=false");
-        await using var scraped = await run.StartSiloAsync(Copy("scraped"), [], cancellationToken);
-        await using var sent = await run.StartSiloAsync(Copy("sent"), sink.Environment, cancellationToken);
-        Watched[] variants =
-        [
-            new(off, await WarmLoads.PrepareAsync(off, run, count, cancellationToken), false),
-            new(scraped, await WarmLoads.PrepareAsync(scraped, run, count, cancellationToken), true),
-            new(sent, await WarmLoads.PrepareAsync(sent, run, count, cancellationToken), true),
-        ];
+        var servers = new List<ServedProcess>();
+        try
+        {
+            var variants = new Watched[_variants.Length];
+            // Each is started first as often as the others.
+            for (var turn = 0; turn < variants.Length; turn++)
+            {
+                var i = (start + turn) % variants.Length;
+                servers.Add(i switch
+                {
+                    0 => await run.StartSiloAsync(Copy("off"), [], cancellationToken, "Telemetry:Metrics=false"),
+                    1 => await run.StartSiloAsync(Copy("scraped"), [], cancellationToken),
+                    _ => await run.StartSiloAsync(Copy("sent"), [.. sink.Environment, .. Seldom], cancellationToken),
+                });
+                variants[i] = new(servers[^1], await WarmLoads.PrepareAsync(servers[^1], run, count, cancellationToken), i == 0 ? null : new Scrapes(servers[^1]));
+            }
+            await MeasureAsync(variants, rounds, cancellationToken);
+        }
+        finally
+        {
+            foreach (var server in servers) await server.DisposeAsync();
+        }
+    }
+
+    private async Task MeasureAsync(Watched[] variants, Dictionary<string, Rounds[]> rounds, CancellationToken cancellationToken)
+    {
         foreach (var (name, load) in Asked)
         {
             run.Say(name);
@@ -69,8 +91,11 @@ internal sealed class TelemetryCost(BenchmarkRun run)
                 {
                     var i = (round + turn) % variants.Length;
                     var frozen = variants.Where((_, other) => other != i).Select(other => new FrozenTree(other.Server.Pid)).ToArray();
-                    await using (new Scrapes(variants[i], cancellationToken))
-                        await rounds[name][i].AddAsync(variants[i].Server, load(variants[i].Loads)(_seed), time, round > 0, cancellationToken);
+                    using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+                    var scraping = variants[i].Scrapes?.RunAsync(over.Token) ?? Task.CompletedTask;
+                    await rounds[name][i].AddAsync(variants[i].Server, load(variants[i].Loads)(_seed), time, round > 0, cancellationToken);
+                    await over.CancelAsync();
+                    await scraping;
                     foreach (var waiting in frozen) waiting.Dispose();
                 }
             }
@@ -111,38 +136,24 @@ internal sealed class TelemetryCost(BenchmarkRun run)
         return copy;
     }
 
-    /// <summary>Scrapes a server until it is disposed of.</summary>
-    private sealed class Scrapes : IAsyncDisposable
+    /// <summary>Scrapes a server at its interval, of which only the time counts in which it is not frozen.</summary>
+    private sealed class Scrapes(ServedProcess server)
     {
         private static readonly HttpClient Http = new();
 
-        private readonly CancellationTokenSource _stopping;
-        private readonly Task _running;
+        private TimeSpan _left = ScrapeInterval;
 
-        public Scrapes(Watched watched, CancellationToken cancellationToken)
+        /// <summary>Goes on until the round is over.</summary>
+        public async Task RunAsync(CancellationToken over)
         {
-            _stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            _running = watched.IsScraped ? RunAsync(new Uri(watched.Server.Url, "/metrics")) : Task.CompletedTask;
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            await _stopping.CancelAsync();
-            await _running;
-            _stopping.Dispose();
-        }
-
-        private async Task RunAsync(Uri metrics)
-        {
-            using var timer = new PeriodicTimer(ScrapeInterval);
-            try
+            while (true)
             {
-                do await Http.GetByteArrayAsync(metrics, _stopping.Token);
-                while (await timer.WaitForNextTickAsync(_stopping.Token));
-            }
-            catch (OperationCanceledException)
-            {
-                // The round is over.
+                var begun = Stopwatch.GetTimestamp();
+                await Task.Delay(_left, over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                var left = _left - Stopwatch.GetElapsedTime(begun);
+                _left = over.IsCancellationRequested && left > TimeSpan.Zero ? left : ScrapeInterval;
+                if (over.IsCancellationRequested) return;
+                await Http.GetByteArrayAsync(new Uri(server.Url, "/metrics"), CancellationToken.None);
             }
         }
     }
