@@ -1,10 +1,13 @@
 using System.Diagnostics.Metrics;
+using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using Silo.Cluster.Hosting;
 using Silo.Contracts;
+using Silo.Contracts.Databases;
+using Silo.Contracts.Organizations;
 using Silo.Storage.Databases;
 using Silo.Tests.Gateway;
 
@@ -24,7 +27,7 @@ public sealed class LeftoverRecoveryTests(StandInCluster cluster)
         cluster.StandIns.Failures[ids[1].Value] = new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "Not yet.");
         var time = new FakeTimeProvider();
         using var recovery = new LeftoverRecovery(
-            cluster.Client, Options.Create(new DatabaseOptions { DataDirectory = folder.Path }), cluster.Client.ServiceProvider.GetRequiredService<IMeterFactory>(), time,
+            cluster.Client, new ThisSilo(), Options.Create(new DatabaseOptions { DataDirectory = folder.Path }), cluster.Client.ServiceProvider.GetRequiredService<IMeterFactory>(), time,
             NullLogger<LeftoverRecovery>.Instance);
 
         await recovery.StartAsync(Token);
@@ -39,6 +42,29 @@ public sealed class LeftoverRecoveryTests(StandInCluster cluster)
         Assert.Equal(0, cluster.StandIns.Arrival(ids[0].Value).CurrentCount);
     }
 
+    [Fact]
+    public async Task Recovery_OrganizationThatAnotherSiloHasOpen_CountsAsLeft()
+    {
+        using var folder = new TestFolder();
+        var (here, there) = (OrganizationId.Parse($"here-{Guid.NewGuid():n}"), OrganizationId.Parse($"there-{Guid.NewGuid():n}"));
+        var silo = new ThisSilo();
+        foreach (var (id, address) in (IEnumerable<(OrganizationId, string)>)[(here, silo.SiloAddress.ToString()), (there, "S127.0.0.1:2:2")])
+        {
+            var files = new OrgFiles(folder.Path, id, 1);
+            files.CreateFolder();
+            await File.WriteAllTextAsync(files.Database, "", Token);
+            cluster.StandIns.Active[id.Value] = new DatabaseStatus { Organization = id, Silo = address, DbType = OrganizationDbType.Sqlite, State = DatabaseState.Active, ActivatedAt = default, ActivationMs = new Dictionary<string, double>() };
+        }
+        var meters = cluster.Client.ServiceProvider.GetRequiredService<IMeterFactory>();
+        using var metrics = new RecordedMetrics(cluster.Client.ServiceProvider);
+        using var recovery = new LeftoverRecovery(cluster.Client, silo, Options.Create(new DatabaseOptions { DataDirectory = folder.Path }), meters, TimeProvider.System, NullLogger<LeftoverRecovery>.Instance);
+        await recovery.StartAsync(Token);
+        await recovery.ExecuteTask!;
+        Assert.Equal(1, metrics.Ask("silo.database.leftovers"));
+        // It was asked for here, wherever it was.
+        Assert.Equal(silo.SiloAddress, cluster.StandIns.Hints[here.Value]);
+    }
+
     private bool Again(FakeTimeProvider time, OrganizationId id)
     {
         time.Advance(TimeSpan.FromSeconds(30));
@@ -49,5 +75,18 @@ public sealed class LeftoverRecoveryTests(StandInCluster cluster)
     {
         time.Advance(TimeSpan.FromSeconds(30));
         return recovery.ExecuteTask!.IsCompleted;
+    }
+
+    private sealed class ThisSilo : ILocalSiloDetails
+    {
+        public string Name => "this";
+
+        public string ClusterId => "test";
+
+        public string DnsHostName => "localhost";
+
+        public SiloAddress SiloAddress { get; } = SiloAddress.New(IPAddress.Loopback, 1, 1);
+
+        public SiloAddress GatewayAddress => SiloAddress;
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
+using Orleans.Runtime.Placement;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Contracts.Databases;
@@ -60,6 +61,9 @@ public sealed class StandIns
 
     public ConcurrentDictionary<string, ContactListQuery> LastQuery { get; } = new();
 
+    /// <summary>Where organizations were to be opened, of those that were to be somewhere.</summary>
+    public ConcurrentDictionary<string, SiloAddress> Hints { get; } = new();
+
     /// <summary>What the silos say of silos that have left.</summary>
     public ConcurrentDictionary<string, bool> DeadSilos { get; } = new();
 
@@ -119,7 +123,11 @@ public sealed class StandInDatabaseGrain(StandIns standIns) : Grain, IOrgDatabas
         return _contacts.Remove(contactId) ? new(default, contactId, durability ?? Durability.Local) : throw NotFound();
     }
 
-    public async Task Warm(CancellationToken cancellationToken) => await standIns.Meet(Organization);
+    public async Task Warm(CancellationToken cancellationToken)
+    {
+        if (RequestContext.Get(IPlacementDirector.PlacementHintKey) is SiloAddress hint) standIns.Hints[Organization] = hint;
+        await standIns.Meet(Organization);
+    }
 
     public async Task OpenAhead(TimeSpan keep, CancellationToken cancellationToken) => await standIns.Meet(Organization);
 
