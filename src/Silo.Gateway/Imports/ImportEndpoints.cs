@@ -28,9 +28,9 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, PatientCalls ca
 
     private readonly ImportsOptions _options = options.Value;
     private readonly PartitionedRateLimiter<OrganizationId> _receiving = PartitionedRateLimiter.CreateChained(
-        PartitionedRateLimiter.Create<OrganizationId, bool>(_ => Places(true, options.Value.MaxReceiving)),
-        // Who sends slowly is not to keep all others out.
-        PartitionedRateLimiter.Create<OrganizationId, OrganizationId>(organization => Places(organization, options.Value.MaxReceivingPerOrganization)));
+        // First its own: who sends slowly or much is not to keep all others out.
+        PartitionedRateLimiter.Create<OrganizationId, OrganizationId>(organization => Places(organization, options.Value.MaxReceivingPerOrganization)),
+        PartitionedRateLimiter.Create<OrganizationId, bool>(_ => Places(true, options.Value.MaxReceiving)));
 
     public static void Map(IEndpointRouteBuilder app)
     {
@@ -126,7 +126,7 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, PatientCalls ca
     private ValueTask<ImportStatus> FindAsync(OrganizationId organization, string id, TimeSpan wait, CancellationToken cancellationToken) =>
         calls.ReadAsync(token => new ValueTask<ImportStatus>(grains.Database(organization).FindImport(id, wait, token)), cancellationToken);
 
-    /// <summary>Waits for the end of an import that was accepted; whatever becomes of the wait, it stays accepted.</summary>
+    /// <summary>Waits for the end of an import that was accepted, and stays so when its organization cannot be asked for a while.</summary>
     private async Task<ImportStatus> WaitAsync(OrganizationId organization, ImportStatus status, TimeSpan wait, CancellationToken cancellationToken)
     {
         var begun = time.GetTimestamp();
@@ -178,12 +178,20 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, PatientCalls ca
 
     private async Task<ImportStatus> AcceptAsync(OrganizationId organization, StagedImport import, long generation, CancellationToken cancellationToken)
     {
+        var tries = 0;
         try
         {
             // By its id it is accepted once, however often it is sent.
-            return await calls.WriteAsync((_, token) => new ValueTask<ImportStatus>(grains.Database(organization).BeginImport(import, token)), cancellationToken);
+            return await calls.WriteAsync(
+                (_, token) =>
+                {
+                    tries++;
+                    return new ValueTask<ImportStatus>(grains.Database(organization).BeginImport(import, token));
+                },
+                cancellationToken);
         }
-        catch (OrganizationException e) when (e.Code == OrganizationErrorCode.ImportInProgress)
+        // An earlier try may have been accepted after all, and then needs the file.
+        catch (OrganizationException e) when (e.Code == OrganizationErrorCode.ImportInProgress && tries == 1)
         {
             await TakeBackAsync(organization, import.Id, generation);
             throw;

@@ -16,7 +16,7 @@ internal sealed partial class OperatorAudit(RequestDelegate next, SiloGrains gra
     /// <summary>Marks a call that takes an organization's data away, at whatever path.</summary>
     public static readonly object TakesDataAway = new Mark();
 
-    private const int MaxActionLength = 300;
+    private const int MaxLength = 300; // of a path, or of a piece of one that should be an id
 
     public static void Map(IEndpointRouteBuilder app) =>
         app.MapGet("/api/admin/audit", List).RequireAuthorization(CallerPolicies.Admin).WithTags("Operators").WithName("ListOperatorActions")
@@ -37,7 +37,7 @@ internal sealed partial class OperatorAudit(RequestDelegate next, SiloGrains gra
             At = now,
             Operator = caller.User,
             Source = context.Connection.RemoteIpAddress?.ToString(),
-            Action = $"{context.Request.Method} {(path.Length > MaxActionLength ? path[..MaxActionLength] : path)}",
+            Action = $"{context.Request.Method} {(path.Length > MaxLength ? path[..MaxLength] : path)}",
             Organization = Organization(context.Request.RouteValues),
             TraceId = ProblemAnswer.TraceId(context),
         };
@@ -53,7 +53,7 @@ internal sealed partial class OperatorAudit(RequestDelegate next, SiloGrains gra
             || (!HttpMethods.IsGet(context.Request.Method) && context.Request.Path.StartsWithSegments("/api/admin", StringComparison.OrdinalIgnoreCase)));
 
     // Of an import of an organization, "id" is the import.
-    private static string? Organization(RouteValueDictionary route) => (route["organization"] ?? route["id"]) as string is { Length: <= MaxActionLength } id ? id : null;
+    private static string? Organization(RouteValueDictionary route) => (route["organization"] ?? route["id"]) as string is { Length: <= MaxLength } id ? id : null;
 
     private async Task AnsweredAsync(OperatorAction action)
     {

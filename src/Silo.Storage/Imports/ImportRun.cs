@@ -7,12 +7,16 @@ internal sealed class ImportRun(StagedImport import, TimeProvider time)
 {
     private readonly Lock _lock = new();
     private readonly List<ImportError> _errors = [];
+    private readonly TaskCompletionSource _accepted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _over = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ImportStatus _status = new() { Id = import.Id, State = ImportState.Queued, Received = import.Bytes, StartedAt = import.ReceivedAt };
     private long _processed;
     private long _failed;
 
     public StagedImport Import => import;
+
+    /// <summary>Completes when its note is in the bucket, and fails with what its sender is told when that is not confirmed.</summary>
+    public Task Accepted => _accepted.Task;
 
     /// <summary>Completes with its end.</summary>
     public Task Over => _over.Task;
@@ -28,6 +32,16 @@ internal sealed class ImportRun(StagedImport import, TimeProvider time)
                 return Counted(_status with { RowsPerSecond = Rate(Volatile.Read(ref _processed), time.GetUtcNow()) });
             }
         }
+    }
+
+    /// <summary>Its note is in the bucket.</summary>
+    public void Accept() => _accepted.TrySetResult();
+
+    /// <summary>It is not known to be there.</summary>
+    public void Refuse(Exception refusal)
+    {
+        _accepted.TrySetException(refusal);
+        _ = _accepted.Task.Exception; // seen, also when nobody asks
     }
 
     /// <summary>Its file is read, from the beginning.</summary>

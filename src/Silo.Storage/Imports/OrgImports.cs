@@ -79,35 +79,57 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
     {
         if (await LookAsync(import.Id, cancellationToken) is { } known) return known;
         var run = new ImportRun(import, intake.Time);
+        ImportRun? other;
         lock (_lock)
         {
-            if (_runs.TryGetValue(import.Id, out var other)) return other.Status;
-            EnsurePlace();
-            _accepting++;
-            _runs.Add(import.Id, run);
+            if (!_runs.TryGetValue(import.Id, out other))
+            {
+                EnsurePlace();
+                _accepting++;
+                _runs.Add(import.Id, run);
+            }
         }
-        var isAccepted = false;
+        if (other is not null) return await ToldAsync(other, cancellationToken);
         try
         {
             // Not the caller's token: who leaves now would leave behind a note of which nobody knows.
             await intake.Staged.AcceptAsync(organization, import, _stopping.Token);
-            isAccepted = true;
         }
-        catch (BucketException e)
-        {
-            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The bucket did not confirm that the import is accepted; nothing was changed yet. Send it again with the same Idempotency-Key: it happens once at most.", e) { RetryAfter = FirstBackoff };
-        }
-        finally
+        catch (Exception e)
         {
             lock (_lock)
             {
                 _accepting--;
-                if (isAccepted) Enqueue(run);
-                else _runs.Remove(import.Id);
+                _runs.Remove(import.Id);
             }
+            var refusal = e is BucketException ? Unconfirmed(e) : e;
+            run.Refuse(refusal);
+            if (refusal != e) throw refusal;
+            throw;
         }
+        lock (_lock)
+        {
+            _accepting--;
+            Enqueue(run);
+        }
+        run.Accept();
         LogAccepted(organization, import.Id, import.Format, import.Bytes, import.User);
         return run.Status;
+    }
+
+    /// <summary>Whether there are imports that were accepted and are not done, also such as no activation has begun to look at.</summary>
+    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.DatabaseUnavailable"/>: the bucket does not tell.</exception>
+    public async Task<bool> AnyAcceptedAsync(CancellationToken cancellationToken)
+    {
+        if (IsBusy) return true;
+        try
+        {
+            return (await intake.Staged.AcceptedAsync(organization, cancellationToken)).Any(accepted => accepted.Import is not null);
+        }
+        catch (BucketException e)
+        {
+            throw Untold(e);
+        }
     }
 
     /// <summary>How far an import has come, after its end or after a while.</summary>
@@ -142,7 +164,7 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
     /// <summary>What is known of an import without waiting for it: of this activation, or in the database.</summary>
     private async Task<ImportStatus?> LookAsync(string id, CancellationToken cancellationToken)
     {
-        if (Run(id) is { } run) return run.Status;
+        if (Run(id) is { } run) return await ToldAsync(run, cancellationToken);
         var database = await open(cancellationToken);
         Resume();
         // A record alone does not tell whether the bucket has it; a note that is still there tells that it may not.
@@ -152,15 +174,32 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
         }
         catch (TimeoutException e)
         {
-            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The bucket does not tell now which imports were accepted.", e) { RetryAfter = LookLimit };
+            throw Untold(e);
         }
         if (_stopping.IsCancellationRequested)
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The database is being put away.") { RetryAfter = FirstBackoff };
-        if (Run(id) is { } resumed) return resumed.Status;
+        if (Run(id) is { } resumed) return await ToldAsync(resumed, cancellationToken);
         return await database.FindImportAsync(id, cancellationToken) is { Status: var status }
             ? status with { Durable = status.State == ImportState.Completed, FinishedAt = status.FinishedAt ?? status.MergedAt }
             : null;
     }
+
+    /// <summary>Nobody is told of an import before it is known to happen.</summary>
+    private static async Task<ImportStatus> ToldAsync(ImportRun run, CancellationToken cancellationToken)
+    {
+        await run.Accepted.WaitAsync(cancellationToken);
+        return run.Status;
+    }
+
+    private static OrganizationException Untold(Exception cause) =>
+        new(OrganizationErrorCode.DatabaseUnavailable, "The bucket does not tell now which imports were accepted.", cause) { RetryAfter = LookLimit };
+
+    private static OrganizationException Unconfirmed(Exception cause) =>
+        new(OrganizationErrorCode.DatabaseUnavailable, "The bucket did not confirm that the import is accepted; nothing was changed yet. Send it again with the same Idempotency-Key: it happens once at most.", cause)
+        {
+            RetryAfter = FirstBackoff,
+            MayHaveHappened = true,
+        };
 
     private ImportRun? Run(string id)
     {
@@ -219,6 +258,7 @@ public sealed partial class OrgImports(OrganizationId organization, Func<Cancell
                     {
                         if (_runs.ContainsKey(import.Id)) continue;
                         var run = new ImportRun(import, intake.Time);
+                        run.Accept();
                         _runs.Add(import.Id, run);
                         Enqueue(run);
                     }

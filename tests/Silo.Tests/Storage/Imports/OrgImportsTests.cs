@@ -75,8 +75,10 @@ public sealed class OrgImportsTests : IAsyncLifetime
     {
         var import = await StageAsync("name\nAda\nBo\n");
         await Staged.AcceptAsync(DatabaseBench.Demo.Id, import, Token);
+        Assert.True(await _imports.AnyAcceptedAsync(Token));
         var done = await _imports.FindAsync(import.Id, Wait, Token);
         Assert.Equal((ImportState.Completed, 2L), (done.State, done.Imported));
+        await Eventually.GetAsync(async () => await _imports.AnyAcceptedAsync(Token) ? null : "none", "none is left");
         Assert.Empty(await NamesAsync());
     }
 
@@ -160,6 +162,19 @@ public sealed class OrgImportsTests : IAsyncLifetime
         Assert.Equal(OrganizationErrorCode.DatabaseUnavailable, refused.Code);
         Assert.NotNull(refused.RetryAfter);
         await _bench.ClearFaultsAsync();
+    }
+
+    [Fact]
+    public async Task Import_SentAgainBeforeItsNoteIsConfirmed_IsToldNothingElse()
+    {
+        await OpenAsync(Token);
+        var import = await StageAsync("name\nAda\n");
+        await _bench.SetFaultsAsync("""[{"method":"insertObject","namePrefix":"imports/","action":"status","status":503}]""");
+        var tries = (Task<ImportStatus>[])[_imports.BeginAsync(import, Token), _imports.BeginAsync(import, Token)];
+        foreach (var attempt in tries) Assert.Equal(OrganizationErrorCode.DatabaseUnavailable, (await Assert.ThrowsAsync<OrganizationException>(() => attempt)).Code);
+        await _bench.ClearFaultsAsync();
+        await _imports.BeginAsync(import, Token);
+        Assert.Equal(ImportState.Completed, (await _imports.FindAsync(import.Id, Wait, Token)).State);
     }
 
     [Fact]
