@@ -95,6 +95,12 @@ public sealed class RestoreTests
         await silo.Bucket.BreakAsync("""[{"method":"GET","namePrefix":"imports/acme/","action":"status","status":503}]""");
         var import = (await member.PostAsync("/api/contacts/bulk-import", """[{"name":"wrong"}]""")).Is(202).Json.GetProperty("id").GetString();
         (await silo.Operator.PostAsync("/api/admin/organizations/acme/restore", $$"""{"at":"{{good}}"}""")).Refuses(409, "import_in_progress");
+
+        // One of which the next activation knows nothing yet counts as well, as long as the bucket does not tell that there is none.
+        await silo.Bucket.BreakAsync($$"""[{"method":"GET","namePrefix":"imports/acme/{{import}}","action":"status","status":503}]""");
+        (await silo.Operator.PostAsync("/api/admin/databases/acme/deactivate")).Is(202);
+        await Eventually.IsAsync(() => silo.Process.Output.Contains("acme: put away", StringComparison.Ordinal), "it is put away");
+        (await silo.Operator.PostAsync("/api/admin/organizations/acme/restore", $$"""{"at":"{{good}}"}""")).Refuses(503, "database_unavailable");
         (await silo.Operator.PostAsync("/api/admin/organizations/acme/restore", $$"""{"at":"{{good}}","dryRun":true}""")).Is(200);
         await silo.Bucket.RepairAsync();
         await Eventually.GetAsync(async () => (await member.GetAsync($"/api/imports/{import}")).Is(200).Json.GetProperty("state").GetString() == "completed" ? "yes" : null, "the import is done");

@@ -43,6 +43,10 @@ internal sealed partial class ActiveDatabasesGrain(SiloDatabasesClient silos, IS
         {
             await GrainFactory.GetGrain<IOrgDatabaseGrain>(organization.Value).Deactivate(CancellationToken.None);
         }
+        catch (OrganizationException e)
+        {
+            LogStays(organization, e.Message);
+        }
         catch (Exception e)
         {
             // The operator has been answered; this is the end of the turn that goes on without one.
@@ -72,6 +76,9 @@ internal sealed partial class ActiveDatabasesGrain(SiloDatabasesClient silos, IS
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Silo {Host} did not say which databases it holds: {Problem}")]
     private partial void LogNoAnswer(SiloAddress host, string problem);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Organization {Organization}: the database is not put away: {Problem}")]
+    private partial void LogStays(OrganizationId organization, string problem);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Organization {Organization}: the database was not put away")]
     private partial void LogNotDeactivated(OrganizationId organization, Exception exception);

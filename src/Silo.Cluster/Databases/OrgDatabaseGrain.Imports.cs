@@ -7,11 +7,14 @@ namespace Silo.Cluster.Databases;
 
 internal sealed partial class OrgDatabaseGrain
 {
+    private static readonly TimeSpan RestoreRetry = TimeSpan.FromSeconds(5);
+
     /// <inheritdoc/>
     public async Task<ImportStatus?> PrepareImport(string importId, CancellationToken cancellationToken)
     {
         using var span = TracedCall.Begin();
         _activation.Touch();
+        EnsureTakesImports();
         return await _imports.PrepareAsync(importId, cancellationToken);
     }
 
@@ -20,7 +23,14 @@ internal sealed partial class OrgDatabaseGrain
     {
         using var span = TracedCall.Begin();
         _activation.UsedForWrite();
+        EnsureTakesImports();
         return await _imports.BeginAsync(import, cancellationToken);
+    }
+
+    private void EnsureTakesImports()
+    {
+        if (_restore is { State: RestoreState.Running, DryRun: false })
+            throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "An older state of the database is being restored, and takes in nothing until it is there.") { RetryAfter = RestoreRetry };
     }
 
     /// <inheritdoc/>

@@ -1,10 +1,11 @@
+using Microsoft.Data.Sqlite;
 using Silo.Contracts;
 using Silo.Contracts.Databases;
 using Silo.Contracts.Organizations;
-using Silo.Storage.Catalog;
 using Silo.Storage.Databases;
 using Silo.Storage.Gcs;
-using Silo.Storage.Lease;
+using Silo.Storage.Litestream;
+using Silo.Storage.Sqlite;
 
 namespace Silo.Cluster.Databases;
 
@@ -19,15 +20,9 @@ internal sealed partial class OrgDatabaseGrain
     private bool IsRestoring => _restore is { State: RestoreState.Running };
 
     /// <inheritdoc/>
-    public async Task<RestoreStatus> Restore(DateTimeOffset at, bool dryRun, CancellationToken cancellationToken)
-    {
-        // It would go on in the older state. One whose database does not open cannot be waited for: a restore may be what mends it.
-        if (!dryRun && _imports.IsBusy && _activation.Database is not null)
-            throw new OrganizationException(OrganizationErrorCode.ImportInProgress, "An import of this organization runs, and would go on in the state that is restored. Restore when it is done.");
-        return await RestoreAsync(
-            new RestoreStatus { Organization = _activation.Organization, State = RestoreState.Running, DryRun = dryRun, At = at, StartedAt = time.GetUtcNow() },
-            GoBackAsync, cancellationToken);
-    }
+    public Task<RestoreStatus> Restore(DateTimeOffset at, bool dryRun, CancellationToken cancellationToken) => RestoreAsync(
+        new RestoreStatus { Organization = _activation.Organization, State = RestoreState.Running, DryRun = dryRun, At = at, StartedAt = time.GetUtcNow() },
+        GoBackAsync, cancellationToken);
 
     private async Task<RestoreStatus> RestoreAsync(RestoreStatus begun, Func<RestoreStatus, Task<RestoreStatus>> restore, CancellationToken cancellationToken)
     {
@@ -40,7 +35,8 @@ internal sealed partial class OrgDatabaseGrain
         _restoring = running;
         try
         {
-            return _restore = await running.WaitAsync(OrgDatabaseTimeouts.RestoreWait, time, cancellationToken);
+            // Not noted here: by now the next one may have begun.
+            return await running.WaitAsync(OrgDatabaseTimeouts.RestoreWait, time, cancellationToken);
         }
         catch (TimeoutException)
         {
@@ -80,10 +76,31 @@ internal sealed partial class OrgDatabaseGrain
     private async Task<RestoreStatus> GoBackAsync(RestoreStatus restore)
     {
         var organization = WithPast(await FindAsync(_activation.Organization, _deactivating.Token));
-        if (!restore.DryRun) await FlushTruthAsync();
+        if (!restore.DryRun)
+        {
+            // None is accepted from here on.
+            if (await HasImportsAsync(_deactivating.Token))
+                throw new OrganizationException(OrganizationErrorCode.ImportInProgress, "An import of this organization is not done, and would go on in the state that is restored. Restore when it is done.");
+            await FlushTruthAsync();
+        }
         await using var past = await opening.BringBackAsync(organization, restore.At, _deactivating.Token);
         restore = restore with { Epoch = past.Epoch, Generation = past.Generation, StateAt = past.StateAt, Contacts = past.Contacts };
         return restore.DryRun ? restore : restore with { NewEpoch = await ReplaceAsync(organization, past) };
+    }
+
+    private async Task<bool> HasImportsAsync(CancellationToken cancellationToken)
+    {
+        if (!await _imports.AnyAcceptedAsync(cancellationToken)) return false;
+        try
+        {
+            await OpenAsync(cancellationToken);
+            return true;
+        }
+        catch (OrganizationException e) when (e.Code == OrganizationErrorCode.DatabaseUnavailable)
+        {
+            // It cannot end in a database that does not open, and a restore may be what mends that.
+            return false;
+        }
     }
 
     /// <summary>An organization whose past is in the bucket.</summary>
@@ -107,14 +124,15 @@ internal sealed partial class OrgDatabaseGrain
         {
             throw new OrganizationException(OrganizationErrorCode.DurabilityUnavailable, "The bucket does not confirm the last commits; the database stays as it is.", e) { RetryAfter = RetryFlush };
         }
-        catch (OrganizationException e) when (e.Code == OrganizationErrorCode.DatabaseUnavailable && !MayPass((_refusal?.Exception ?? e).InnerException))
+        catch (OrganizationException e) when (e.Code == OrganizationErrorCode.DatabaseUnavailable && IsFinal((_refusal?.Exception ?? e).InnerException))
         {
             LogTruthNotOpened(_activation.Organization, e.Message);
         }
     }
 
-    private static bool MayPass(Exception? cause) =>
-        cause is BucketException or OperationCanceledException or LeaseHeldException or CatalogException or IOException or UnauthorizedAccessException;
+    /// <summary>Whether it will not open however long it is waited for. A full silo, a full disk, the bucket and a lease may pass.</summary>
+    private static bool IsFinal(Exception? cause) =>
+        cause is HeadException or ReplicaIncompleteException or LitestreamException or SchemaException or SqliteException { SqliteErrorCode: SQLitePCL.raw.SQLITE_CORRUPT or SQLitePCL.raw.SQLITE_NOTADB };
 
     /// <summary>Puts the database away and opens the state in its place; calls that come meanwhile wait as for any opening.</summary>
     /// <returns>The epoch of it.</returns>

@@ -261,8 +261,12 @@ internal sealed partial class OrgDatabaseGrain(
 
     private async Task PutAwayWhenIdleAsync(CancellationToken cancellationToken)
     {
-        if (IsMigrating || IsRestoring) _activation.Touch();
-        if (_attempt is not null || IsRestoring || IsMigrating) return;
+        if (IsMigrating || IsRestoring)
+        {
+            _activation.Touch();
+            return;
+        }
+        if (_attempt is not null) return;
         if (_activation.Database is not { } database)
         {
             var backoff = _refusal?.Backoff ?? TimeSpan.Zero;
