@@ -62,7 +62,7 @@ internal static class ImportCommand
             {
                 Show(taking, status);
                 await Task.Delay(Poll, TimeProvider.System, cancellationToken);
-                status = await run.Server.GetAsync(path, CliJson.Default.ImportStatus, cancellationToken);
+                status = await run.Server.FollowAsync(path, CliJson.Default.ImportStatus, $"GET {path}", cancellationToken);
             }
             Show(taking, status);
             return status;

@@ -49,12 +49,15 @@ internal static class RestoreCommand
 
     private static async Task<RestoreStatus> RunAsync(CommandRun run, string path, RestoreRequest request, CancellationToken cancellationToken)
     {
-        var status = await run.Server.PostAsync(path, request, CliJson.Default.RestoreRequest, CliJson.Default.RestoreStatus, cancellationToken);
+        var begun = await run.Server.PostAsync(path, request, CliJson.Default.RestoreRequest, CliJson.Default.RestoreStatus, cancellationToken);
+        // Of a copy the new organization tells.
+        var told = $"/api/admin/organizations/{begun.Organization}/restore";
+        var status = begun;
         while (status.State == RestoreState.Running)
         {
             await Task.Delay(Poll, TimeProvider.System, cancellationToken);
-            // Of a copy the new organization tells.
-            status = await run.Server.GetAsync($"/api/admin/organizations/{status.Organization}/restore", CliJson.Default.RestoreStatus, cancellationToken);
+            status = await run.Server.FollowAsync(told, CliJson.Default.RestoreStatus, $"GET {told}", cancellationToken);
+            if ((status.StartedAt, status.At, status.DryRun) != (begun.StartedAt, begun.At, begun.DryRun)) throw new RefusedException("Another restore has taken its place.", null);
         }
         return status.State == RestoreState.Completed ? status : throw new RefusedException(status.Problem ?? "The restore failed.", null);
     }

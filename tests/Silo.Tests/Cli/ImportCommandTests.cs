@@ -125,6 +125,24 @@ public sealed class ImportCommandTests(StandInCluster cluster) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Import_WhoseStateCannotBeAskedOnce_IsFollowedToItsEnd()
+    {
+        await using var gateway = await StartAsync(new PollAnswers(PollAnswers.Unavailable).AddTo);
+        var done = await CommandTests.RunAsync(gateway, ["import", Write("people.csv", "name\nAda\n"), "--org", _id]);
+        Assert.Equal((0, ""), (done.Code, done.Errors));
+        Assert.Contains("completed. 1 imported", done.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Import_WhoseStateCannotBeAskedForLong_SaysThatItMayGoOn()
+    {
+        await using var gateway = await StartAsync(new PollAnswers(PollAnswers.UnavailableForLong).AddTo);
+        var left = await CommandTests.RunAsync(gateway, ["import", Write("people.csv", "name\nAda\n"), "--org", _id]);
+        Assert.Equal(1, left.Code);
+        Assert.Matches($@"^No silo answers\. It may still go on; GET /api/admin/organizations/{_id}/imports/[0-9a-f-]{{36}} tells how it ends\. \(cluster_unavailable\)\n$", left.Errors);
+    }
+
+    [Fact]
     public async Task Refusal_IsToldWithItsCode()
     {
         cluster.StandIns.Failures[$"{_id}/prepare"] = new OrganizationException(OrganizationErrorCode.ImportInProgress, "Another one runs.");
