@@ -94,7 +94,7 @@ internal static class ImportCommand
         CommandRun run, string path, Guid key, FileInfo file, string mediaType, ProgressContext? progress, CancellationToken cancellationToken)
     {
         var sending = progress?.AddTask("Sending", maxValue: Math.Max(1, file.Length));
-        await using var content = new ProgressStream(file.OpenRead(), sending is null ? null : read => sending.Increment(read));
+        await using var content = new ProgressStream(Open(file), sending is null ? null : read => sending.Increment(read));
         using var body = new StreamContent(content) { Headers = { ContentType = new MediaTypeHeaderValue(mediaType) } };
         if (IsGzip(file)) body.Headers.ContentEncoding.Add("gzip");
         using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = body };
@@ -125,11 +125,23 @@ internal static class ImportCommand
             CommandRun.PrintTable("", ErrorColumns, status.Errors.Select(error => (string[])[error.Row == 0 ? "" : error.Row.ToString(CultureInfo.InvariantCulture), error.Code, error.Message]));
     }
 
+    private static FileStream Open(FileInfo file)
+    {
+        try
+        {
+            return file.OpenRead();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"{file.FullName} cannot be read: {e.Message}");
+        }
+    }
+
     /// <summary>The key of what is imported, where, and how.</summary>
     private static async Task<Guid> KeyAsync(FileInfo file, string target, CancellationToken cancellationToken)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        await using (var content = file.OpenRead()) hash.AppendData(await SHA256.HashDataAsync(content, cancellationToken));
+        await using (var content = Open(file)) hash.AppendData(await SHA256.HashDataAsync(content, cancellationToken));
         hash.AppendData(Encoding.UTF8.GetBytes(target));
         return Uuid(hash.GetHashAndReset());
     }

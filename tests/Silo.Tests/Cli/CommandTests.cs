@@ -3,6 +3,7 @@ using System.Text.Json;
 using Silo.Contracts;
 using Silo.Contracts.Databases;
 using Silo.Contracts.Organizations;
+using Silo.Storage.Litestream;
 using Silo.Tests.Gateway;
 
 namespace Silo.Tests.Cli;
@@ -90,6 +91,24 @@ public sealed class CommandTests(StandInCluster cluster) : IAsyncLifetime
         }).AddTo);
         var other = await RunAsync(gateway, Restore);
         Assert.Equal((1, "", "Another restore has taken its place.\n"), other);
+    }
+
+    [Fact]
+    public async Task Restore_ThatIsInterrupted_SaysThatItGoesOn()
+    {
+        cluster.StandIns.Restores[_id] = Running();
+        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var gateway = await TestGateway.Start(cluster.Client, new PollAnswers((context, next) =>
+        {
+            asked.TrySetResult();
+            return next(context);
+        }).AddTo);
+        var interrupted = await RunAsync(gateway, new ProcessStartInfo(Program, Restore), async process =>
+        {
+            await asked.Task.WaitAsync(TestContext.Current.CancellationToken);
+            ChildProcess.Find(process.Id)!.Value.Terminate();
+        });
+        Assert.Equal((1, "", $"Interrupted. What was begun goes on; GET /api/admin/organizations/{_id}/restore tells how it ends.\n"), interrupted);
     }
 
     [Fact]

@@ -142,6 +142,19 @@ public sealed class ImportCommandTests(StandInCluster cluster) : IAsyncLifetime
         Assert.Matches($@"^No silo answers\. It may still go on; GET /api/admin/organizations/{_id}/imports/[0-9a-f-]{{36}} tells how it ends\. \(cluster_unavailable\)\n$", left.Errors);
     }
 
+    [Theory]
+    [InlineData]
+    [InlineData("--again")]
+    public async Task File_ThatCannotBeRead_IsNamedInOneSentence(params string[] options)
+    {
+        var file = Write("people.csv", "name\nAda\n");
+        // What is locked is shut to root too, who may read every file.
+        await using var locked = new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+        var refused = await RunAsync(["import", file, "--org", _id, .. options]);
+        Assert.Equal(2, refused.Code);
+        Assert.Matches($@"^{file} cannot be read: [^\n]+\n$", refused.Errors);
+    }
+
     [Fact]
     public async Task Refusal_IsToldWithItsCode()
     {
