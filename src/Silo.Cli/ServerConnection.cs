@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
@@ -20,6 +21,9 @@ internal sealed class ServerConnection : IDisposable
     // A server that makes a copy of a very large database says nothing meanwhile.
     private static readonly TimeSpan DownloadTimeout = TimeSpan.FromMinutes(15);
     private static readonly TimeSpan StallTimeout = TimeSpan.FromMinutes(1);
+
+    // What runs on the server outlasts the restart of a gateway and the move of an organization; so does whoever follows it. From the first failure.
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     private const int DownloadBufferBytes = 128 * 1024;
 
@@ -45,6 +49,28 @@ internal sealed class ServerConnection : IDisposable
 
     public async Task<T> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
         await ReadAsync(new HttpRequestMessage(HttpMethod.Get, path), type, AnswerTimeout, cancellationToken);
+
+    /// <summary>Asks how far something is that goes on by itself: a question that gets no answer now is put again, for a bounded time.</summary>
+    /// <param name="path">What tells of it.</param>
+    /// <param name="type">What it tells.</param>
+    /// <param name="elsewhere">Where the end of it can be seen, for who gives up.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<T> FollowAsync<T>(string path, JsonTypeInfo<T> type, string elsewhere, CancellationToken cancellationToken)
+    {
+        for (long? refused = null; ;)
+        {
+            try
+            {
+                return await GetAsync(path, type, cancellationToken);
+            }
+            catch (RefusedException e) when (e.RetryAfter is { } wait)
+            {
+                refused ??= TimeProvider.System.GetTimestamp();
+                if (TimeProvider.System.GetElapsedTime(refused.Value) + wait > Patience) throw new RefusedException($"{e.Message} It may still go on; {elsewhere} tells how it ends.", e.Code, e);
+                await Task.Delay(wait, TimeProvider.System, cancellationToken);
+            }
+        }
+    }
 
     public async Task<T> PostAsync<TBody, T>(string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<T> type, CancellationToken cancellationToken) =>
         await ReadAsync(new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(body, bodyType) }, type, AnswerTimeout, cancellationToken);
@@ -154,7 +180,7 @@ internal sealed class ServerConnection : IDisposable
         }
         catch (Exception e) when (e is HttpRequestException || (e is TaskCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            throw new RefusedException($"{_http.BaseAddress} cannot be reached: {e.Message} ({UrlVariable} names another server.)", null, e);
+            throw new RefusedException($"{_http.BaseAddress} cannot be reached: {e.Message} ({UrlVariable} names another server.)", null, e) { RetryAfter = RefusedException.DefaultRetryAfter };
         }
         if (answer.IsSuccessStatusCode) return answer;
         using (answer) throw await RefusedException.OfAsync(answer, cancellationToken);
@@ -173,25 +199,35 @@ internal sealed record Download(long Bytes, string Sha256, DateTimeOffset? LastM
 /// <param name="innerException">The cause.</param>
 internal sealed class RefusedException(string message, string? code, Exception? innerException = null) : Exception(message, innerException)
 {
+    /// <summary>For what may pass, and does not say when.</summary>
+    public static readonly TimeSpan DefaultRetryAfter = TimeSpan.FromSeconds(1);
+
     /// <summary>The stable code of the refusal (API.md, "Errors"); null when it has none.</summary>
     public string? Code { get; } = code;
+
+    /// <summary>After how long the same question may be answered; null when to ask again does not help.</summary>
+    public TimeSpan? RetryAfter { get; init; }
 
     /// <summary>What an answer says.</summary>
     public static async Task<RefusedException> OfAsync(HttpResponseMessage answer, CancellationToken cancellationToken)
     {
         var status = (int)answer.StatusCode;
+        // Two of them are of what stands before a gateway that is away; one that says to come back at once is not to be asked without a pause.
+        TimeSpan? retryAfter = answer.StatusCode is HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests or HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout
+            ? answer.Headers.RetryAfter?.Delta is { } asked && asked > DefaultRetryAfter ? asked : DefaultRetryAfter
+            : null;
         try
         {
             if (await answer.Content.ReadFromJsonAsync(CliJson.Default.Problem, cancellationToken) is { Code: { } code } problem)
             {
                 var fields = problem.Errors is null ? "" : string.Concat(problem.Errors.Select(field => $" {field.Key}: {string.Join(' ', field.Value)}"));
-                return new RefusedException($"{problem.Detail ?? problem.Title}{fields}", code);
+                return new RefusedException($"{problem.Detail ?? problem.Title}{fields}", code) { RetryAfter = retryAfter };
             }
         }
         catch (JsonException)
         {
             // Something that stands between answered; its status is all there is to tell.
         }
-        return new RefusedException($"The server answered {status} ({answer.ReasonPhrase}), and no reason.", null);
+        return new RefusedException($"The server answered {status} ({answer.ReasonPhrase}), and no reason.", null) { RetryAfter = retryAfter };
     }
 }

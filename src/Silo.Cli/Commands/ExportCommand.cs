@@ -42,18 +42,28 @@ internal static class ExportCommand
 
     private static async Task<ExportDone> ExportAsync(CommandRun run, string organization, FileInfo file, bool force, ProgressTask? progress, CancellationToken cancellationToken)
     {
-        var unfinished = $"{file.FullName}.{Environment.ProcessId}.part";
+        // Not by the process: in containers that share a folder each may be process 1.
+        var unfinished = $"{file.FullName}.{Guid.NewGuid():n}.part";
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0, Options = FileOptions.Asynchronous, UnixCreateMode = OwnerOnly };
         try
         {
-            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0, Options = FileOptions.Asynchronous, UnixCreateMode = OwnerOnly };
-            Download download;
-            await using (var content = new FileStream(unfinished, options))
+            var content = new FileStream(unfinished, options);
+            try
             {
-                download = await run.Server.DownloadAsync($"/api/admin/organizations/{organization}/export", content, (done, total) => Show(progress, done, total), cancellationToken);
-                content.Flush(flushToDisk: true);
+                Download download;
+                await using (content)
+                {
+                    download = await run.Server.DownloadAsync($"/api/admin/organizations/{organization}/export", content, (done, total) => Show(progress, done, total), cancellationToken);
+                    content.Flush(flushToDisk: true);
+                }
+                File.Move(unfinished, file.FullName, force);
+                return new ExportDone(OrganizationId.Parse(organization), file.FullName, download.Bytes, download.Sha256, download.LastModified);
             }
-            File.Move(unfinished, file.FullName, force);
-            return new ExportDone(OrganizationId.Parse(organization), file.FullName, download.Bytes, download.Sha256, download.LastModified);
+            finally
+            {
+                // This run has made it; once it has its name, there is none to delete.
+                File.Delete(unfinished);
+            }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -62,10 +72,6 @@ internal static class ExportCommand
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             throw new RefusedException("Interrupted. Nothing was written.", null);
-        }
-        finally
-        {
-            File.Delete(unfinished);
         }
     }
 

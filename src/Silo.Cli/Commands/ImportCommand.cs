@@ -9,8 +9,9 @@ using Spectre.Console;
 namespace Silo.Cli.Commands;
 
 /// <summary>
-/// <c>silo import FILE --org X</c>. The import's key is made of the file, the organization and the options, so that the same command, run
-/// again after an interruption, finds the import that it began.
+/// <c>silo import FILE --org X</c>. The import's key is made of the file, how it is read, the organization and the options, so that the same
+/// command, run again after an interruption, finds the import that it began. An import that has failed is over: the same command sends the file
+/// again, under a key that follows from the one that failed.
 /// </summary>
 internal static class ImportCommand
 {
@@ -37,11 +38,12 @@ internal static class ImportCommand
             var source = run.Value(file);
             var query = $"?overwriteExisting={Flag(run.Value(overwrite))}&strict={Flag(run.Value(strict))}&agentId={Uri.EscapeDataString(run.Value(agent) ?? "")}";
             var root = $"/api/admin/organizations/{run.Value(organization)}";
-            var key = run.Value(again) ? Guid.CreateVersion7() : await KeyAsync(source, root + query, token);
+            var mediaType = MediaType(source, run.Value(format));
+            var key = run.Value(again) ? Guid.CreateVersion7() : await KeyAsync(source, $"{root}{query} {mediaType} {(IsGzip(source) ? "gzip" : "")}", token);
             var status = run.IsJson || Console.IsOutputRedirected
-                ? await FollowAsync(run, root, query, key, source, MediaType(source, run.Value(format)), null, token)
+                ? await FollowAsync(run, root, query, key, source, mediaType, null, token)
                 : await AnsiConsole.Progress().Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new SpinnerColumn())
-                    .StartAsync(progress => FollowAsync(run, root, query, key, source, MediaType(source, run.Value(format)), progress, token));
+                    .StartAsync(progress => FollowAsync(run, root, query, key, source, mediaType, progress, token));
             run.Print(status, CliJson.Default.ImportStatus, Print);
             if (status.State == ImportState.Failed) throw new RefusedException("The import failed; nothing was changed.", status.Errors is [var first, ..] ? first.Code : null);
         });
@@ -50,16 +52,17 @@ internal static class ImportCommand
     private static async Task<ImportStatus> FollowAsync(
         CommandRun run, string root, string query, Guid key, FileInfo file, string mediaType, ProgressContext? progress, CancellationToken cancellationToken)
     {
-        var path = $"{root}/imports/{key}";
         try
         {
-            var status = await KnownAsync(run, path, cancellationToken) ?? await SendAsync(run, $"{root}/contacts/bulk-import{query}", key, file, mediaType, progress, cancellationToken);
+            (key, var known) = await LastAttemptAsync(run, root, key, cancellationToken);
+            var path = $"{root}/imports/{key}";
+            var status = known ?? await SendAsync(run, $"{root}/contacts/bulk-import{query}", key, file, mediaType, progress, cancellationToken);
             var taking = progress?.AddTask("Rows", maxValue: 1);
             while (status.State is ImportState.Queued or ImportState.Running)
             {
                 Show(taking, status);
                 await Task.Delay(Poll, TimeProvider.System, cancellationToken);
-                status = await run.Server.GetAsync(path, CliJson.Default.ImportStatus, cancellationToken);
+                status = await run.Server.FollowAsync(path, CliJson.Default.ImportStatus, $"GET {path}", cancellationToken);
             }
             Show(taking, status);
             return status;
@@ -70,15 +73,20 @@ internal static class ImportCommand
         }
     }
 
-    private static async Task<ImportStatus?> KnownAsync(CommandRun run, string path, CancellationToken cancellationToken)
+    /// <summary>The first attempt that has not failed, and what is known of it; null when it was not sent yet.</summary>
+    private static async Task<(Guid Key, ImportStatus? Known)> LastAttemptAsync(CommandRun run, string root, Guid key, CancellationToken cancellationToken)
     {
-        try
+        for (; ; key = KeyAfter(key))
         {
-            return await run.Server.GetAsync(path, CliJson.Default.ImportStatus, cancellationToken);
-        }
-        catch (RefusedException e) when (e.Code == "import_not_found")
-        {
-            return null;
+            try
+            {
+                var status = await run.Server.GetAsync($"{root}/imports/{key}", CliJson.Default.ImportStatus, cancellationToken);
+                if (status.State != ImportState.Failed) return (key, status);
+            }
+            catch (RefusedException e) when (e.Code == "import_not_found")
+            {
+                return (key, null);
+            }
         }
     }
 
@@ -86,7 +94,7 @@ internal static class ImportCommand
         CommandRun run, string path, Guid key, FileInfo file, string mediaType, ProgressContext? progress, CancellationToken cancellationToken)
     {
         var sending = progress?.AddTask("Sending", maxValue: Math.Max(1, file.Length));
-        await using var content = new ProgressStream(file.OpenRead(), sending is null ? null : read => sending.Increment(read));
+        await using var content = new ProgressStream(Open(file), sending is null ? null : read => sending.Increment(read));
         using var body = new StreamContent(content) { Headers = { ContentType = new MediaTypeHeaderValue(mediaType) } };
         if (IsGzip(file)) body.Headers.ContentEncoding.Add("gzip");
         using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = body };
@@ -117,13 +125,34 @@ internal static class ImportCommand
             CommandRun.PrintTable("", ErrorColumns, status.Errors.Select(error => (string[])[error.Row == 0 ? "" : error.Row.ToString(CultureInfo.InvariantCulture), error.Code, error.Message]));
     }
 
-    /// <summary>A UUIDv8 (RFC 9562, section 5.8) of what is imported, where, and how.</summary>
+    private static FileStream Open(FileInfo file)
+    {
+        try
+        {
+            return file.OpenRead();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UsageException($"{file.FullName} cannot be read: {e.Message}");
+        }
+    }
+
+    /// <summary>The key of what is imported, where, and how.</summary>
     private static async Task<Guid> KeyAsync(FileInfo file, string target, CancellationToken cancellationToken)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        await using (var content = file.OpenRead()) hash.AppendData(await SHA256.HashDataAsync(content, cancellationToken));
+        await using (var content = Open(file)) hash.AppendData(await SHA256.HashDataAsync(content, cancellationToken));
         hash.AppendData(Encoding.UTF8.GetBytes(target));
-        var bytes = hash.GetHashAndReset()[..16];
+        return Uuid(hash.GetHashAndReset());
+    }
+
+    /// <summary>The key of the attempt after one that failed: the same whoever makes it, so that it can be found again.</summary>
+    private static Guid KeyAfter(Guid failed) => Uuid(SHA256.HashData(failed.ToByteArray(bigEndian: true)));
+
+    /// <summary>A UUIDv8 (RFC 9562, section 5.8).</summary>
+    private static Guid Uuid(byte[] hash)
+    {
+        var bytes = hash[..16];
         bytes[6] = (byte)(0x80 | (bytes[6] & 0x0F));
         bytes[8] = (byte)(0x80 | (bytes[8] & 0x3F));
         return new Guid(bytes, bigEndian: true);

@@ -161,7 +161,7 @@ internal static class MigrateCommand
             {
                 Show(task, status);
                 await Task.Delay(Poll, TimeProvider.System, cancellationToken);
-                status = await run.Server.GetAsync(path, CliJson.Default.MigrationStatus, cancellationToken);
+                status = await run.Server.FollowAsync(path, CliJson.Default.MigrationStatus, "'silo orgs report'", cancellationToken);
             }
             return status.OperationId == operation
                 ? new MigratedOrganization(OrganizationId.Parse(organization), status.Problem is null, status.Problem, null, status)

@@ -27,36 +27,47 @@ internal static class RestoreCommand
         };
         return CommandRun.Runs(command, async (run, token) =>
         {
-            var path = $"/api/admin/organizations/{run.Value(organization)}/restore";
+            var id = run.Value(organization);
             if (run.Value(name) is not null && run.Value(target) is null) throw new UsageException("--name is for the new organization of --as.");
             if (run.Value(dryRun) || run.Value(target) is not null)
             {
-                Print(run, await RunAsync(run, path, new RestoreRequest(run.Value(at), run.Value(dryRun), run.Value(target), run.Value(name)), token));
+                Print(run, await RunAsync(run, id, new RestoreRequest(run.Value(at), run.Value(dryRun), run.Value(target), run.Value(name)), token));
                 return;
             }
-            if (!run.Value(yes)) await AskAsync(run, path, run.Value(organization), run.Value(at), token);
-            Print(run, await RunAsync(run, path, new RestoreRequest(run.Value(at), false), token));
+            if (!run.Value(yes)) await AskAsync(run, id, run.Value(at), token);
+            Print(run, await RunAsync(run, id, new RestoreRequest(run.Value(at), false), token));
         });
     }
 
-    private static async Task AskAsync(CommandRun run, string path, string organization, string at, CancellationToken cancellationToken)
+    private static async Task AskAsync(CommandRun run, string organization, string at, CancellationToken cancellationToken)
     {
         if (Console.IsInputRedirected) throw new UsageException("There is nobody to ask here: say --yes, or look first with --dry-run.");
-        Print(run, await RunAsync(run, path, new RestoreRequest(at, true), cancellationToken));
+        Print(run, await RunAsync(run, organization, new RestoreRequest(at, true), cancellationToken));
         if (!await AnsiConsole.ConfirmAsync($"Shall {Markup.Escape(organization)} go back to this?", defaultValue: false, cancellationToken))
             throw new UsageException("Nothing was changed.");
     }
 
-    private static async Task<RestoreStatus> RunAsync(CommandRun run, string path, RestoreRequest request, CancellationToken cancellationToken)
+    private static async Task<RestoreStatus> RunAsync(CommandRun run, string organization, RestoreRequest request, CancellationToken cancellationToken)
     {
-        var status = await run.Server.PostAsync(path, request, CliJson.Default.RestoreRequest, CliJson.Default.RestoreStatus, cancellationToken);
-        while (status.State == RestoreState.Running)
+        // Of a copy the new organization tells.
+        var told = $"/api/admin/organizations/{request.As ?? organization}/restore";
+        try
         {
-            await Task.Delay(Poll, TimeProvider.System, cancellationToken);
-            // Of a copy the new organization tells.
-            status = await run.Server.GetAsync($"/api/admin/organizations/{status.Organization}/restore", CliJson.Default.RestoreStatus, cancellationToken);
+            var begun = await run.Server.PostAsync(
+                $"/api/admin/organizations/{organization}/restore", request, CliJson.Default.RestoreRequest, CliJson.Default.RestoreStatus, cancellationToken);
+            var status = begun;
+            while (status.State == RestoreState.Running)
+            {
+                await Task.Delay(Poll, TimeProvider.System, cancellationToken);
+                status = await run.Server.FollowAsync(told, CliJson.Default.RestoreStatus, $"GET {told}", cancellationToken);
+                if ((status.StartedAt, status.At, status.DryRun) != (begun.StartedAt, begun.At, begun.DryRun)) throw new RefusedException("Another restore has taken its place.", null);
+            }
+            return status.State == RestoreState.Completed ? status : throw new RefusedException(status.Problem ?? "The restore failed.", null);
         }
-        return status.State == RestoreState.Completed ? status : throw new RefusedException(status.Problem ?? "The restore failed.", null);
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new RefusedException(request.DryRun ? "Interrupted. Nothing was changed." : $"Interrupted. What was begun goes on; GET {told} tells how it ends.", null);
+        }
     }
 
     private static void Print(CommandRun run, RestoreStatus status) => run.Print(status, CliJson.Default.RestoreStatus, done =>

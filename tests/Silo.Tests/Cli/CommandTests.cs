@@ -3,6 +3,7 @@ using System.Text.Json;
 using Silo.Contracts;
 using Silo.Contracts.Databases;
 using Silo.Contracts.Organizations;
+using Silo.Storage.Litestream;
 using Silo.Tests.Gateway;
 
 namespace Silo.Tests.Cli;
@@ -13,6 +14,11 @@ public sealed class CommandTests(StandInCluster cluster) : IAsyncLifetime
 {
     private readonly string _id = "cli-" + Guid.NewGuid().ToString("N");
     private TestGateway _gateway = null!;
+
+    /// <summary>The program.</summary>
+    internal static string Program { get; } = Path.Combine(AppContext.BaseDirectory, "silo");
+
+    private string[] Restore => ["restore", "--org", _id, "--at", "2026-01-02T03:04:05Z", "--yes"];
 
     public async ValueTask InitializeAsync()
     {
@@ -41,6 +47,68 @@ public sealed class CommandTests(StandInCluster cluster) : IAsyncLifetime
         Assert.Equal((0, ""), (done.Code, done.Errors));
         Assert.Equal(5, JsonDocument.Parse(done.Output).RootElement.GetProperty("newEpoch").GetInt64());
         Assert.False(cluster.StandIns.Restores[_id].DryRun);
+    }
+
+    [Fact]
+    public async Task Restore_WhoseStateCannotBeAskedOnce_IsFollowedToItsEnd()
+    {
+        var running = Running();
+        cluster.StandIns.Restores[_id] = running;
+        await using var gateway = await TestGateway.Start(cluster.Client, new PollAnswers((context, next) =>
+        {
+            cluster.StandIns.Restores[_id] = running with { State = RestoreState.Completed, FinishedAt = running.At, StateAt = running.At, NewEpoch = 5 };
+            return PollAnswers.Unavailable(context, next);
+        }).AddTo);
+        var done = await RunAsync(gateway, Restore);
+        Assert.Equal((0, ""), (done.Code, done.Errors));
+        Assert.Contains("in epoch 5", done.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Restore_WhoseStateCannotBeAskedForLong_SaysThatItMayGoOn()
+    {
+        cluster.StandIns.Restores[_id] = Running();
+        await using var gateway = await TestGateway.Start(cluster.Client, new PollAnswers(PollAnswers.UnavailableForLong).AddTo);
+        var left = await RunAsync(gateway, Restore);
+        Assert.Equal((1, $"No silo answers. It may still go on; GET /api/admin/organizations/{_id}/restore tells how it ends. (cluster_unavailable)\n"), (left.Code, left.Errors));
+    }
+
+    [Theory]
+    [InlineData(1, 0, false)]
+    [InlineData(0, 1, false)]
+    [InlineData(0, 0, true)]
+    public async Task Restore_WhosePlaceAnotherTook_IsNotSaidToBeDone(int later, int otherMoment, bool dryRun)
+    {
+        var running = Running();
+        cluster.StandIns.Restores[_id] = running;
+        await using var gateway = await TestGateway.Start(cluster.Client, new PollAnswers((context, next) =>
+        {
+            cluster.StandIns.Restores[_id] = running with
+            {
+                State = RestoreState.Completed, StartedAt = running.StartedAt.AddSeconds(later), At = running.At.AddSeconds(otherMoment), DryRun = dryRun, StateAt = running.At, NewEpoch = 5,
+            };
+            return next(context);
+        }).AddTo);
+        var other = await RunAsync(gateway, Restore);
+        Assert.Equal((1, "", "Another restore has taken its place.\n"), other);
+    }
+
+    [Fact]
+    public async Task Restore_ThatIsInterrupted_SaysThatItGoesOn()
+    {
+        cluster.StandIns.Restores[_id] = Running();
+        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var gateway = await TestGateway.Start(cluster.Client, new PollAnswers((context, next) =>
+        {
+            asked.TrySetResult();
+            return next(context);
+        }).AddTo);
+        var interrupted = await RunAsync(gateway, new ProcessStartInfo(Program, Restore), async process =>
+        {
+            await asked.Task.WaitAsync(TestContext.Current.CancellationToken);
+            ChildProcess.Find(process.Id)!.Value.Terminate();
+        });
+        Assert.Equal((1, "", $"Interrupted. What was begun goes on; GET /api/admin/organizations/{_id}/restore tells how it ends.\n"), interrupted);
     }
 
     [Fact]
@@ -164,20 +232,39 @@ public sealed class CommandTests(StandInCluster cluster) : IAsyncLifetime
         Assert.Contains("Exit codes: 0 done, 1 refused or failed, 2", help.Output, StringComparison.Ordinal);
     }
 
+    private RestoreStatus Running() => new()
+    {
+        Organization = OrganizationId.Parse(_id),
+        State = RestoreState.Running,
+        DryRun = false,
+        At = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero),
+        StartedAt = new DateTimeOffset(2026, 1, 2, 4, 4, 5, TimeSpan.Zero).AddTicks(1),
+    };
+
     private Task<(int Code, string Output, string Errors)> RunAsync(params string[] arguments) => RunAsync(arguments, []);
 
     private Task<(int Code, string Output, string Errors)> RunAsync(string[] arguments, params (string Name, string Value)[] environment) => RunAsync(_gateway, arguments, environment);
 
     /// <summary>Runs the program against a gateway.</summary>
-    internal static async Task<(int Code, string Output, string Errors)> RunAsync(TestGateway gateway, string[] arguments, params (string Name, string Value)[] environment)
+    internal static Task<(int Code, string Output, string Errors)> RunAsync(TestGateway gateway, string[] arguments, params (string Name, string Value)[] environment) =>
+        RunAsync(gateway, new ProcessStartInfo(Program, arguments), null, environment);
+
+    /// <inheritdoc cref="RunAsync(TestGateway, string[], ValueTuple{string, string}[])"/>
+    /// <param name="gateway">The gateway.</param>
+    /// <param name="start">The program, or what becomes it.</param>
+    /// <param name="meanwhile">Done while it runs.</param>
+    /// <param name="environment">Variables that differ.</param>
+    internal static async Task<(int Code, string Output, string Errors)> RunAsync(
+        TestGateway gateway, ProcessStartInfo start, Func<Process, Task>? meanwhile, params (string Name, string Value)[] environment)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "silo"), arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        start.RedirectStandardOutput = start.RedirectStandardError = start.RedirectStandardInput = true;
         start.Environment["SILO_URL"] = gateway.Url.ToString();
         start.Environment["SILO_TOKEN"] = gateway.Tokens.Admin();
         foreach (var (name, value) in environment) start.Environment[name] = value;
         using var process = Process.Start(start)!;
         process.StandardInput.Close();
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken));
+        if (meanwhile is not null) await meanwhile(process);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         return (process.ExitCode, await output, await errors);
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Silo.Contracts;
@@ -56,6 +57,17 @@ public sealed class ExportCommandTests(StandInCluster cluster) : IAsyncLifetime
 
         Assert.Equal(0, (await RunAsync("--out", _folder["copy.db"], "--force")).Code);
         Assert.Equal(_file, await File.ReadAllBytesAsync(_folder["copy.db"], Token));
+    }
+
+    [Fact]
+    public async Task Export_BesideAnothersUnfinishedFile_LeavesItAlone()
+    {
+        // In containers of one folder process ids are the same; here the shell becomes the program, and keeps its own.
+        var start = new ProcessStartInfo("sh", ["-c", """printf other > "$0.$$.part" && exec "$@" """, _folder["copy.db"], CommandTests.Program, "export", _id, "--out", _folder["copy.db"]]);
+        var done = await CommandTests.RunAsync(_gateway, start, null);
+        Assert.Equal((0, ""), (done.Code, done.Errors));
+        Assert.Equal(_file, await File.ReadAllBytesAsync(_folder["copy.db"], Token));
+        Assert.Equal("other", await File.ReadAllTextAsync(Assert.Single(Directory.EnumerateFiles(_folder.Path, "*.part")), Token));
     }
 
     [Fact]

@@ -49,6 +49,28 @@ public sealed class MigrateCommandTests(StandInCluster cluster) : IAsyncLifetime
         Assert.False(cluster.StandIns.MigrationRequests.ContainsKey(_two));
     }
 
+    [Fact]
+    public async Task Migrate_WhoseStateCannotBeAskedForAWhile_IsFollowedToItsEnd()
+    {
+        Will(_one, Status(_one), Done(_one));
+        // The first loss on a connection that was in use is made up for below HTTP.
+        await using var gateway = await TestGateway.Start(cluster.Client, new PollAnswers(PollAnswers.Gone, PollAnswers.Gone, PollAnswers.Unavailable).AddTo);
+        var done = await CommandTests.RunAsync(gateway, ["migrate", "--org", _one, "--yes", "--json"]);
+        Assert.Equal((0, ""), (done.Code, done.Errors));
+        Assert.Equal("completed", JsonDocument.Parse(done.Output).RootElement.GetProperty("items")[0].GetProperty("status").GetProperty("step").GetString());
+        Assert.Single(cluster.StandIns.MigrationRequests[_one]);
+    }
+
+    [Fact]
+    public async Task Migrate_WhoseStateCannotBeAskedForLong_SaysThatItMayGoOn()
+    {
+        Will(_one, Status(_one));
+        await using var gateway = await TestGateway.Start(cluster.Client, new PollAnswers(PollAnswers.UnavailableForLong).AddTo);
+        var left = await CommandTests.RunAsync(gateway, ["migrate", "--org", _one, "--yes"]);
+        Assert.Equal((1, "1 of 1 failed.\n"), (left.Code, left.Errors));
+        Assert.Contains($"{_one}: No silo answers. It may still go on; 'silo orgs report' tells how it ends. (cluster_unavailable)", left.Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--dry-run", MigrationKind.Rehearse, false)]
     [InlineData("--inspect", MigrationKind.Inspect, false)]
