@@ -26,7 +26,7 @@ internal sealed class DataFolder : IDisposable
         try
         {
             var sessions = UploadSessions.Open(path, options.TimeProvider);
-            var store = await ObjectStore.OpenAsync(path, options.FlushToDisk, options.TimeProvider, sessions.OpenContents, cancellationToken);
+            var store = await ObjectStore.OpenAsync(path, new DiskFlush(options.FlushToDisk), options.TimeProvider, sessions.OpenContents, cancellationToken);
             sessions.Settle(store);
             foreach (var name in options.Buckets) store.EnsureBucket(name);
             return new DataFolder(path, ownership, store, sessions);

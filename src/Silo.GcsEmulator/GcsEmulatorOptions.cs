@@ -20,8 +20,8 @@ public sealed class GcsEmulatorOptions : IValidatableObject
     public IList<string> Buckets { get; } = [];
 
     /// <summary>
-    /// Waits for the disk at every write, so that a power cut loses nothing acknowledged either. Off by default: the death of the
-    /// process alone never loses anything, and each wait costs milliseconds.
+    /// Waits for the disk at every write, so that a power cut loses nothing acknowledged either. Off by default, for tests: the death
+    /// of the process alone never loses anything, and each wait costs milliseconds.
     /// </summary>
     public bool FlushToDisk { get; set; }
 

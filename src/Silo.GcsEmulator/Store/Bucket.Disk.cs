@@ -11,21 +11,21 @@ internal sealed partial class Bucket
     /// <summary>True when the folder holds a bucket: one whose creation was cut short does not.</summary>
     public static bool Exists(string folder) => File.Exists(Path.Combine(folder, "journal"));
 
-    public static Bucket Create(string folder, GenerationClock generations, bool flushToDisk, TimeProvider time)
+    public static Bucket Create(string folder, GenerationClock generations, DiskFlush disk, TimeProvider time)
     {
-        var bucket = new Bucket(folder, generations, flushToDisk);
+        var bucket = new Bucket(folder, generations, disk);
         Directory.CreateDirectory(bucket.ContentFolder);
         bucket._attributes = new BucketAttributes(bucket.Name, time.GetUtcNow(), 1, generations.Last);
-        bucket._journal = Journal.Create(bucket.JournalPath, flushToDisk, [new JournalRecord(bucket._attributes)]);
+        bucket._journal = Journal.Create(bucket.JournalPath, disk, [new JournalRecord(bucket._attributes)]);
         return bucket;
     }
 
     /// <summary>Replays the journal, then deletes the content files that nothing names: uploads that never ended.</summary>
     public static async Task<Bucket> OpenAsync(
-        string folder, GenerationClock generations, bool flushToDisk, IReadOnlySet<long> openUploads, CancellationToken cancellationToken)
+        string folder, GenerationClock generations, DiskFlush disk, IReadOnlySet<long> openUploads, CancellationToken cancellationToken)
     {
-        var bucket = new Bucket(folder, generations, flushToDisk);
-        bucket._journal = await Journal.OpenAsync(bucket.JournalPath, flushToDisk, bucket.Replay, cancellationToken);
+        var bucket = new Bucket(folder, generations, disk);
+        bucket._journal = await Journal.OpenAsync(bucket.JournalPath, disk, bucket.Replay, cancellationToken);
         if (bucket._attributes is null) throw new InvalidDataException($"{bucket.JournalPath} does not begin with its bucket.");
         bucket.SweepContents(openUploads);
         return bucket;
@@ -82,10 +82,10 @@ internal sealed partial class Bucket
             + "machine, not only the process, went down without --flush; restore the bucket's folder, or delete it to begin anew.");
     }
 
-    private void Write(JournalRecord record)
+    private long Write(JournalRecord record)
     {
-        _journal.Append(record);
-        if (_journal.Lines <= SpareLines + 2L * _index.Count) return;
+        var line = _journal.Append(record);
+        if (_journal.Lines <= SpareLines + 2L * _index.Count) return line;
         _attributes = _attributes with { LastGeneration = _generations.Last };
         var live = _index.Objects.Where(item => item.Name != (record.Put?.Name ?? record.Delete)).Select(item => new JournalRecord(Put: item));
         try
@@ -96,5 +96,6 @@ internal sealed partial class Bucket
         {
             // No room for a second journal: the long one is whole and goes on, and the change is done.
         }
+        return line;
     }
 }

@@ -16,6 +16,7 @@ internal sealed class ContentWriter : IDisposable
     private readonly SafeFileHandle _file;
     private readonly IncrementalHash _md5 = CreateMd5();
     private Crc32c _crc32c;
+    private long _flushed = -1; // a file without bytes has a name to flush
     private bool _kept;
 
     public ContentWriter(string path, long number, FileMode mode = FileMode.CreateNew)
@@ -70,8 +71,13 @@ internal sealed class ContentWriter : IDisposable
     /// <summary>Nothing names the file any more.</summary>
     public void Discard() => _kept = false;
 
-    /// <summary>Asks the disk to hold the bytes, for the durable mode.</summary>
-    public void FlushToDisk() => RandomAccess.FlushToDisk(_file);
+    /// <summary>In the durable mode, returns when the disk has the bytes.</summary>
+    public void Flush(DiskFlush disk)
+    {
+        if (!disk.Waits || _flushed == Length) return;
+        disk.Force(_file);
+        _flushed = Length;
+    }
 
     public void Dispose()
     {

@@ -17,7 +17,7 @@ internal sealed class ObjectUploads(ObjectStore store, UploadSessions sessions, 
         await content.AppendAsync(body.Media, context.RequestAborted);
         counters.Received(content.Length);
         target.Checksums.Require(content);
-        await ResourceJson.AnswerAsync(context, bucket.Name, bucket.Put(target.Name, target.Metadata, content, target.Conditions));
+        await ResourceJson.AnswerAsync(context, bucket.Name, await bucket.PutAsync(target.Name, target.Metadata, content, target.Conditions));
     }
 
     /// <summary>Resumable, first step: a session, named by the address that the pieces go to.</summary>
@@ -70,7 +70,7 @@ internal sealed class ObjectUploads(ObjectStore store, UploadSessions sessions, 
             counters.Received(content.Length - before);
         }
         if (content.Length > range.Total) throw GcsRefusal.Invalid($"{content.Length} bytes were uploaded, more than the total of {range.Total}.");
-        if (range.EndsWithBody || content.Length == range.Total) Finish(session, bucket, content, context.Request.Headers);
+        if (range.EndsWithBody || content.Length == range.Total) await FinishAsync(session, bucket, content, context.Request.Headers);
     }
 
     private static async Task TakePieceAsync(HttpContext context, ContentWriter content, ContentRange range)
@@ -94,13 +94,13 @@ internal sealed class ObjectUploads(ObjectStore store, UploadSessions sessions, 
         }
     }
 
-    private void Finish(UploadSession session, Bucket bucket, ContentWriter content, IHeaderDictionary headers)
+    private async Task FinishAsync(UploadSession session, Bucket bucket, ContentWriter content, IHeaderDictionary headers)
     {
         try
         {
             var target = session.Target;
             target.Checksums.With(headers).Require(content);
-            sessions.Complete(session, bucket.Put(target.Name, target.Metadata, content, target.Conditions));
+            sessions.Complete(session, await bucket.PutAsync(target.Name, target.Metadata, content, target.Conditions));
         }
         catch (GcsRefusal)
         {
