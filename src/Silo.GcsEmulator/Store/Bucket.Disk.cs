@@ -34,8 +34,9 @@ internal sealed partial class Bucket
     /// <summary>Takes up a content file that an unfinished upload of an earlier run left.</summary>
     public ContentWriter? ReopenContent(long number)
     {
-        if (!File.Exists(ContentPath(number))) return null;
+        if (!HasContent(number)) return null;
         var writer = new ContentWriter(ContentPath(number), number, FileMode.Open);
+        writer.Keep(); // the upload's session still names it
         writer.ReadBack();
         return writer;
     }
@@ -62,11 +63,12 @@ internal sealed partial class Bucket
 
     private void SweepContents(IReadOnlySet<long> openUploads)
     {
+        foreach (var upload in openUploads) _generations.Seen(upload);
         var missing = _index.Objects.ToDictionary(item => item.Content);
         foreach (var file in new DirectoryInfo(ContentFolder).EnumerateFiles())
         {
             if (!long.TryParse(file.Name, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var number)) continue;
-            _lastContent = Math.Max(_lastContent, number);
+            _generations.Seen(number);
             if (!missing.TryGetValue(number, out var item))
             {
                 if (!openUploads.Contains(number)) file.Delete();

@@ -16,7 +16,6 @@ internal sealed partial class Bucket : IDisposable
     private Journal _journal = null!; // under _gate, but to flush it
     private BucketAttributes _attributes = null!; // under _gate
     private bool _gone; // under _gate: deleted or closed
-    private long _lastContent; // interlocked
     private long _bytes; // under _gate
 
     private Bucket(string folder, GenerationClock generations, DiskFlush disk)
@@ -48,10 +47,13 @@ internal sealed partial class Bucket : IDisposable
 
     private string JournalPath => Path.Combine(_folder, "journal");
 
-    /// <summary>Starts a content file. It is nothing until <see cref="PutAsync"/> accepts it.</summary>
+    /// <summary>
+    /// Starts a content file. It is nothing until <see cref="PutAsync"/> accepts it. Its number never comes again: who deletes a file
+    /// late, of a bucket that has been made anew since, deletes nobody else's.
+    /// </summary>
     public ContentWriter NewContent()
     {
-        var number = Interlocked.Increment(ref _lastContent);
+        var number = _generations.Next(out _);
         try
         {
             return new ContentWriter(ContentPath(number), number);
@@ -78,11 +80,13 @@ internal sealed partial class Bucket : IDisposable
         }
     }
 
-    /// <summary>The live object of this name, if it is this content.</summary>
-    public StoredObject? FindByContent(string name, long content)
+    /// <summary>The live objects that have one of these contents.</summary>
+    public IReadOnlyDictionary<long, StoredObject> FindByContent(IReadOnlySet<long> contents)
     {
-        lock (_gate) return _index.Find(name) is { } found && found.Content == content ? found : null;
+        lock (_gate) return _index.Objects.Where(item => contents.Contains(item.Content)).ToDictionary(item => item.Content);
     }
+
+    public bool HasContent(long number) => File.Exists(ContentPath(number));
 
     /// <summary>Refuses early, before a body is read, what <see cref="PutAsync"/> would refuse now.</summary>
     public void RequireForPut(string name, Preconditions conditions)

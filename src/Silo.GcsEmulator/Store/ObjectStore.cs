@@ -57,6 +57,8 @@ internal sealed class ObjectStore : IDisposable
         }
     }
 
+    public Bucket? Find(string name) => _buckets.GetValueOrDefault(name);
+
     public Bucket Get(string name) => _buckets.TryGetValue(name, out var bucket) ? bucket : throw GcsRefusal.NoBucket(name);
 
     public Bucket Create(string name)

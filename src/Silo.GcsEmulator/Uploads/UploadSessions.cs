@@ -16,35 +16,35 @@ internal sealed class UploadSessions : IDisposable
 
     private readonly ConcurrentDictionary<string, UploadSession> _sessions = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> _ended = new();
+    private readonly List<SessionRecord> _left = []; // by an earlier run, until the buckets are open
     private readonly string _folder;
     private readonly TimeProvider _time;
 
     private UploadSessions(string folder, TimeProvider time) => (_folder, _time) = (folder, time);
 
-    /// <summary>The content files that belong to sessions, by bucket.</summary>
-    public ILookup<string, long> OpenContents =>
-        _sessions.Values.ToLookup(session => session.Target.Bucket, session => session.Record.Content, StringComparer.Ordinal);
+    /// <summary>The content files that belong to sessions of an earlier run, by bucket.</summary>
+    public ILookup<string, long> OpenContents => _left.ToLookup(record => record.Target.Bucket, record => record.Content, StringComparer.Ordinal);
 
     public static UploadSessions Open(string dataFolder, TimeProvider time)
     {
         var sessions = new UploadSessions(Directory.CreateDirectory(Path.Combine(dataFolder, "sessions")).FullName, time);
         foreach (var path in Directory.EnumerateFiles(sessions._folder))
         {
-            if (Read(path) is { } record) sessions._sessions[record.Id] = new UploadSession(record, time.GetUtcNow());
+            if (Read(path) is { } record) sessions._left.Add(record);
             else File.Delete(path);
         }
         return sessions;
     }
 
-    /// <summary>After a start: a session whose object was stored just before the crash has ended.</summary>
+    /// <summary>Goes on with what an earlier run left, now that its buckets are open.</summary>
     public void Settle(ObjectStore store)
     {
-        foreach (var session in _sessions.Values)
+        foreach (var records in _left.GroupBy(record => record.Target.Bucket, StringComparer.Ordinal))
         {
-            var bucket = store.Buckets.FirstOrDefault(bucket => bucket.Name == session.Target.Bucket);
-            if (bucket is null) Remove(session);
-            else if (bucket.FindByContent(session.Target.Name, session.Record.Content) is { } stored) Complete(session, stored);
+            if (store.Find(records.Key) is { } bucket) Settle(records.ToList(), bucket);
+            else foreach (var record in records) File.Delete(PathOf(record));
         }
+        _left.Clear();
     }
 
     public UploadSession Begin(UploadTarget target, Bucket bucket)
@@ -56,9 +56,9 @@ internal sealed class UploadSessions : IDisposable
         {
             Content = content,
         };
-        var fresh = PathOf(session) + ".new";
+        var fresh = PathOf(session.Record) + ".new";
         File.WriteAllBytes(fresh, JsonSerializer.SerializeToUtf8Bytes(session.Record, SessionJson.Default.SessionRecord));
-        File.Move(fresh, PathOf(session));
+        File.Move(fresh, PathOf(session.Record));
         _sessions[session.Id] = session;
         return session;
     }
@@ -76,7 +76,7 @@ internal sealed class UploadSessions : IDisposable
         session.Result = result;
         session.Content?.Dispose();
         session.Content = null;
-        File.Delete(PathOf(session));
+        File.Delete(PathOf(session.Record));
         _ended.Enqueue(session.Id);
         while (_ended.Count > EndedLimit && _ended.TryDequeue(out var id)) _sessions.TryRemove(id, out _);
     }
@@ -85,7 +85,7 @@ internal sealed class UploadSessions : IDisposable
     public void Remove(UploadSession session)
     {
         if (!_sessions.TryRemove(session.Id, out _)) return;
-        File.Delete(PathOf(session));
+        File.Delete(PathOf(session.Record));
         session.Content?.Discard();
         session.Content?.Dispose();
         session.Content = null;
@@ -104,7 +104,24 @@ internal sealed class UploadSessions : IDisposable
         oldest.Turn.Release();
     }
 
-    private string PathOf(UploadSession session) => Path.Combine(_folder, session.Id);
+    /// <summary>A session without its bytes, or with bytes that an object has, is over: the object may be the one it was to become.</summary>
+    private void Settle(List<SessionRecord> records, Bucket bucket)
+    {
+        var stored = bucket.FindByContent(records.Select(record => record.Content).ToHashSet());
+        foreach (var record in records)
+        {
+            if (stored.TryGetValue(record.Content, out var item) ? item.Name != record.Target.Name : !bucket.HasContent(record.Content))
+            {
+                File.Delete(PathOf(record));
+                continue;
+            }
+            var session = new UploadSession(record, _time.GetUtcNow());
+            _sessions[session.Id] = session;
+            if (item is not null) Complete(session, item);
+        }
+    }
+
+    private string PathOf(SessionRecord record) => Path.Combine(_folder, record.Id);
 
     private static SessionRecord? Read(string path)
     {

@@ -1,10 +1,14 @@
 using System.Net;
+using System.Text.RegularExpressions;
 using CsCheck;
 
 namespace Silo.Tests.GcsEmulator;
 
-public sealed class ResumableUploadTests
+public sealed partial class ResumableUploadTests
 {
+    [GeneratedRegex("\"Content\":[0-9]+")]
+    private static partial Regex Content();
+
     [Fact]
     public async Task Upload_InPiecesOfAnySize_KeepsEveryByte()
     {
@@ -142,6 +146,60 @@ public sealed class ResumableUploadTests
         var stored = await Emulator.ObjectAsync(await emulator.SendPieceAsync(session, "bytes 3-8/9", "456789"u8.ToArray()));
         Assert.Equal("v", stored.Metadata!["k"]);
         Assert.Equal((await emulator.PutAsync("same", "abc456789")).Crc32c, stored.Crc32c);
+    }
+
+    [Fact]
+    public async Task Upload_TwoRestartsInTheMiddle_GoesOn()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        using var first = await emulator.SendPieceAsync(session, "bytes 0-2/*", "abc"u8.ToArray());
+        for (var restart = 0; restart < 2; restart++)
+        {
+            await emulator.RestartAsync();
+            using var asked = await emulator.SendPieceAsync(session, "bytes */*", []);
+            Assert.Equal("bytes=0-2", asked.Headers.GetValues("Range").Single());
+        }
+        await Emulator.ObjectAsync(await emulator.SendPieceAsync(session, "bytes 3-8/9", "456789"u8.ToArray()));
+        Assert.Equal("abc456789"u8.ToArray(), await emulator.ReadAsync("x"));
+    }
+
+    [Fact]
+    public async Task Upload_WhoseBytesAreGone_IsForgottenAtTheStart()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        await emulator.StopAsync();
+        File.Delete(Directory.GetFiles(Path.Combine(emulator.BucketFolder, "content")).Single());
+        await emulator.StartServerAsync();
+        await emulator.PutAsync("y", "precious");
+        Assert.Empty(Directory.GetFiles(Path.Combine(emulator.Folder, "sessions")));
+        using var cancelled = await emulator.Http.DeleteAsync(session, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.NotFound, cancelled.StatusCode);
+        await emulator.RestartAsync();
+        Assert.Equal("precious"u8.ToArray(), await emulator.ReadAsync("y"));
+    }
+
+    [Fact]
+    public async Task Upload_ThatNamesTheBytesOfAnother_IsForgottenAtTheStart()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        await emulator.StopAsync();
+        var record = Directory.GetFiles(Path.Combine(emulator.Folder, "sessions")).Single();
+        var kept = await File.ReadAllTextAsync(record, TestContext.Current.CancellationToken);
+        File.Delete(record);
+        await emulator.StartServerAsync();
+        await emulator.PutAsync("y", "precious");
+        await emulator.StopAsync();
+        var contents = Directory.GetFiles(Path.Combine(emulator.BucketFolder, "content")).Select(path => Convert.ToInt64(Path.GetFileName(path), 16));
+        await File.WriteAllTextAsync(record, Content().Replace(kept, $"\"Content\":{contents.Single()}"), TestContext.Current.CancellationToken);
+
+        await emulator.StartServerAsync();
+
+        using var asked = await emulator.SendPieceAsync(session, "bytes */*", []);
+        Assert.Equal(HttpStatusCode.NotFound, asked.StatusCode);
+        Assert.Equal("precious"u8.ToArray(), await emulator.ReadAsync("y"));
     }
 
     [Fact]
