@@ -64,7 +64,13 @@ internal sealed partial class Bucket
     private void SweepContents(IReadOnlySet<long> openUploads)
     {
         foreach (var upload in openUploads) _generations.Seen(upload);
-        var missing = _index.Objects.ToDictionary(item => item.Content);
+        var missing = new Dictionary<long, StoredObject>();
+        foreach (var item in _index.Objects)
+        {
+            if (missing.TryAdd(item.Content, item)) continue;
+            throw new InvalidDataException(
+                $"{JournalPath} gives '{item.Name}' and '{missing[item.Content].Name}' the same bytes. Restore the bucket's folder, or delete it to begin anew.");
+        }
         foreach (var file in new DirectoryInfo(ContentFolder).EnumerateFiles())
         {
             if (!long.TryParse(file.Name, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var number)) continue;

@@ -43,6 +43,15 @@ internal sealed partial class Bucket : IDisposable
         }
     }
 
+    /// <summary>True once it was deleted, even if there is another one of its name.</summary>
+    public bool IsGone
+    {
+        get
+        {
+            lock (_gate) return _gone;
+        }
+    }
+
     private string ContentFolder => Path.Combine(_folder, "content");
 
     private string JournalPath => Path.Combine(_folder, "journal");

@@ -61,7 +61,12 @@ internal sealed class ObjectUploads(ObjectStore store, UploadSessions sessions, 
 
     private async Task TakeAsync(HttpContext context, UploadSession session, ContentRange range)
     {
-        var bucket = store.Get(session.Target.Bucket);
+        var bucket = session.Bucket;
+        if (bucket.IsGone)
+        {
+            sessions.Remove(session);
+            throw GcsRefusal.NoBucket(bucket.Name);
+        }
         var content = session.Content ??= bucket.ReopenContent(session.Record.Content) ?? throw GcsRefusal.NoUpload();
         if (!range.IsQuery)
         {

@@ -6,9 +6,12 @@ namespace Silo.GcsEmulator.Uploads;
 internal sealed record SessionRecord(string Id, UploadTarget Target, long Content);
 
 /// <summary>One resumable upload: pieces arrive in turns, until the last one makes it an object.</summary>
-internal sealed class UploadSession(SessionRecord record, DateTimeOffset lastUsed) : IDisposable
+internal sealed class UploadSession(SessionRecord record, Bucket bucket, DateTimeOffset lastUsed) : IDisposable
 {
     public SessionRecord Record => record;
+
+    /// <summary>Where it began: another one may have the same name since.</summary>
+    public Bucket Bucket => bucket;
 
     public string Id => record.Id;
 

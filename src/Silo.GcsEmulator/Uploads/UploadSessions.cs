@@ -52,7 +52,7 @@ internal sealed class UploadSessions : IDisposable
         if (_sessions.Count >= OpenLimit + EndedLimit) MakeRoom();
         var content = bucket.NewContent();
         content.Keep(); // the session's file names it from here on
-        var session = new UploadSession(new SessionRecord(Guid.NewGuid().ToString("N"), target, content.Number), _time.GetUtcNow())
+        var session = new UploadSession(new SessionRecord(Guid.NewGuid().ToString("N"), target, content.Number), bucket, _time.GetUtcNow())
         {
             Content = content,
         };
@@ -115,7 +115,7 @@ internal sealed class UploadSessions : IDisposable
                 File.Delete(PathOf(record));
                 continue;
             }
-            var session = new UploadSession(record, _time.GetUtcNow());
+            var session = new UploadSession(record, bucket, _time.GetUtcNow());
             _sessions[session.Id] = session;
             if (item is not null) Complete(session, item);
         }

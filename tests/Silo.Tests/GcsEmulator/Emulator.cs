@@ -55,6 +55,15 @@ internal sealed class Emulator : IAsyncDisposable
         await StartServerAsync();
     }
 
+    /// <summary>Deletes the bucket, which must be empty, and makes it anew.</summary>
+    public async Task RenewBucketAsync()
+    {
+        using var deleted = await Http.DeleteAsync($"storage/v1/b/{Bucket}", Cancellation);
+        Assert.Equal(HttpStatusCode.NoContent, deleted.StatusCode);
+        using var created = await Http.PostAsync("storage/v1/b?project=p", new StringContent($$"""{"name":"{{Bucket}}"}"""), Cancellation);
+        Assert.Equal(HttpStatusCode.OK, created.StatusCode);
+    }
+
     public static string ObjectPath(string name) => $"{ObjectsPath}/{Uri.EscapeDataString(name)}";
 
     public static string XmlPath(string name) => $"{Bucket}/{Uri.EscapeDataString(name)}";

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using Microsoft.Extensions.Options;
 using Silo.GcsEmulator;
+using Silo.GcsEmulator.Store;
 
 namespace Silo.Tests.GcsEmulator;
 
@@ -73,6 +74,22 @@ public sealed class RestartTests
         File.Move(emulator.Folder + "/aside", content);
         await emulator.StartServerAsync();
         Assert.Equal("1"u8.ToArray(), await emulator.ReadAsync("x"));
+    }
+
+    [Fact]
+    public async Task Restart_WithTwoObjectsOfTheSameBytes_RefusesAndSaysWhich()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        await emulator.PutAsync("x", "1");
+        await emulator.StopAsync();
+        var journal = Path.Combine(emulator.BucketFolder, "journal");
+        var json = (await File.ReadAllLinesAsync(journal, TestContext.Current.CancellationToken))[^1][9..].Replace("\"x\"", "\"y\"");
+        var line = $"{Crc32c.Of(Encoding.UTF8.GetBytes(json)):x8} {json}\n";
+        await File.AppendAllTextAsync(journal, line, TestContext.Current.CancellationToken);
+        var refusal = await Assert.ThrowsAsync<InvalidDataException>(emulator.StartServerAsync);
+        Assert.Contains("'y'", refusal.Message);
+        await File.WriteAllTextAsync(journal, (await File.ReadAllTextAsync(journal, TestContext.Current.CancellationToken))[..^line.Length], TestContext.Current.CancellationToken);
+        await emulator.StartServerAsync();
     }
 
     [Fact]

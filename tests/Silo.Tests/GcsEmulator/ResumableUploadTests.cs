@@ -217,6 +217,26 @@ public sealed partial class ResumableUploadTests
         Assert.Empty(Directory.GetFiles(Path.Combine(emulator.Folder, "sessions")));
     }
 
+    [Theory]
+    [InlineData("bytes 0-2/3")]
+    [InlineData("bytes */*")]
+    public async Task Upload_BucketMadeAnewMeanwhile_IsGone(string contentRange)
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        await emulator.RenewBucketAsync();
+        await emulator.PutAsync("y", "precious");
+        for (var attempt = 0; attempt < 2; attempt++)
+        {
+            using var refused = await emulator.SendPieceAsync(session, contentRange, contentRange == "bytes */*" ? [] : "abc"u8.ToArray());
+            Assert.Equal(HttpStatusCode.NotFound, refused.StatusCode);
+        }
+        Assert.Empty(Directory.GetFiles(Path.Combine(emulator.Folder, "sessions")));
+        await emulator.RestartAsync();
+        Assert.Equal(["y"], (await emulator.ListAsync()).Names);
+        Assert.Equal("precious"u8.ToArray(), await emulator.ReadAsync("y"));
+    }
+
     [Fact]
     public async Task Upload_ConnectionCutInAPiece_KeepsWhatArrived()
     {
