@@ -25,8 +25,9 @@ internal sealed class DataFolder : IDisposable
         var ownership = Own(path);
         try
         {
-            var sessions = UploadSessions.Open(path, options.TimeProvider);
-            var store = await ObjectStore.OpenAsync(path, new DiskFlush(options.FlushToDisk), options.TimeProvider, sessions.OpenContents, cancellationToken);
+            var disk = new DiskFlush(options.FlushToDisk);
+            var sessions = UploadSessions.Open(path, disk, options.TimeProvider, options.LoggerFactory.CreateLogger<UploadSessions>());
+            var store = await ObjectStore.OpenAsync(path, disk, options.TimeProvider, sessions.OpenContents, cancellationToken);
             sessions.Settle(store);
             foreach (var name in options.Buckets) store.EnsureBucket(name);
             return new DataFolder(path, ownership, store, sessions);

@@ -73,6 +73,9 @@ internal sealed partial class Bucket : IDisposable
         }
     }
 
+    /// <summary>In the durable mode, returns when the disk has the bytes so far.</summary>
+    public void Flush(ContentWriter content) => content.Flush(_disk);
+
     /// <summary>The live object, or a refusal; <paramref name="generation"/> asks for exactly that one.</summary>
     public StoredObject Get(string name, long? generation, Preconditions conditions)
     {
@@ -106,7 +109,7 @@ internal sealed partial class Bucket : IDisposable
     /// <summary>Makes written content the object of this name, if the conditions hold at this moment.</summary>
     public async Task<StoredObject> PutAsync(string name, ObjectMetadata metadata, ContentWriter content, Preconditions conditions)
     {
-        content.Flush(_disk);
+        Flush(content);
         var md5 = content.Md5();
         StoredObject? old;
         StoredObject put;

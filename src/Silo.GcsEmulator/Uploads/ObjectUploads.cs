@@ -42,7 +42,7 @@ internal sealed class ObjectUploads(ObjectStore store, UploadSessions sessions, 
         {
             if (session.Result is null) await TakeAsync(context, session, range);
             if (session.Result is { } stored) await ResourceJson.AnswerAsync(context, session.Target.Bucket, stored);
-            else AnswerIncomplete(context, session.Content!.Length);
+            else AnswerIncomplete(context, session);
         }
         finally
         {
@@ -114,8 +114,10 @@ internal sealed class ObjectUploads(ObjectStore store, UploadSessions sessions, 
         }
     }
 
-    private static void AnswerIncomplete(HttpContext context, long received)
+    private static void AnswerIncomplete(HttpContext context, UploadSession session)
     {
+        session.Bucket.Flush(session.Content!); // what the client is told has arrived, it does not send again
+        var received = session.Content!.Length;
         // Google's Go client asks for 200, because proxies take a 308 for a redirect.
         var no308 = context.Request.Headers["X-GUploader-No-308"] == "yes";
         context.Response.StatusCode = no308 ? StatusCodes.Status200OK : StatusCodes.Status308PermanentRedirect;

@@ -6,7 +6,7 @@ using Silo.GcsEmulator.Store;
 namespace Silo.GcsEmulator.Uploads;
 
 /// <summary>The resumable uploads under way, and the last ones that ended. Each has a small file, so a restart keeps it.</summary>
-internal sealed class UploadSessions : IDisposable
+internal sealed partial class UploadSessions : IDisposable
 {
     /// <summary>Ended sessions that are remembered.</summary>
     private const int EndedLimit = 1_000;
@@ -18,19 +18,20 @@ internal sealed class UploadSessions : IDisposable
     private readonly ConcurrentQueue<string> _ended = new();
     private readonly List<SessionRecord> _left = []; // by an earlier run, until the buckets are open
     private readonly string _folder;
+    private readonly DiskFlush _disk;
     private readonly TimeProvider _time;
 
-    private UploadSessions(string folder, TimeProvider time) => (_folder, _time) = (folder, time);
+    private UploadSessions(string folder, DiskFlush disk, TimeProvider time) => (_folder, _disk, _time) = (folder, disk, time);
 
     /// <summary>The content files that belong to sessions of an earlier run, by bucket.</summary>
     public ILookup<string, long> OpenContents => _left.ToLookup(record => record.Target.Bucket, record => record.Content, StringComparer.Ordinal);
 
-    public static UploadSessions Open(string dataFolder, TimeProvider time)
+    public static UploadSessions Open(string dataFolder, DiskFlush disk, TimeProvider time, ILogger logger)
     {
-        var sessions = new UploadSessions(Directory.CreateDirectory(Path.Combine(dataFolder, "sessions")).FullName, time);
+        var sessions = new UploadSessions(Directory.CreateDirectory(Path.Combine(dataFolder, "sessions")).FullName, disk, time);
         foreach (var path in Directory.EnumerateFiles(sessions._folder))
         {
-            if (Read(path) is { } record) sessions._left.Add(record);
+            if (Read(path, logger) is { } record) sessions._left.Add(record);
             else File.Delete(path);
         }
         return sessions;
@@ -57,7 +58,11 @@ internal sealed class UploadSessions : IDisposable
             Content = content,
         };
         var fresh = PathOf(session.Record) + ".new";
-        File.WriteAllBytes(fresh, JsonSerializer.SerializeToUtf8Bytes(session.Record, SessionJson.Default.SessionRecord));
+        using (var file = File.OpenHandle(fresh, FileMode.Create, FileAccess.Write))
+        {
+            RandomAccess.Write(file, JsonSerializer.SerializeToUtf8Bytes(session.Record, SessionJson.Default.SessionRecord), 0);
+            if (_disk.Waits) _disk.Force(file);
+        }
         File.Move(fresh, PathOf(session.Record));
         _sessions[session.Id] = session;
         return session;
@@ -123,13 +128,26 @@ internal sealed class UploadSessions : IDisposable
 
     private string PathOf(SessionRecord record) => Path.Combine(_folder, record.Id);
 
-    private static SessionRecord? Read(string path)
+    /// <summary>Null for what is no session, or no whole one: its client begins anew, and nobody else is held up by it.</summary>
+    private static SessionRecord? Read(string path, ILogger logger)
     {
         if (path.EndsWith(".new", StringComparison.Ordinal)) return null;
-        return JsonSerializer.Deserialize(File.ReadAllBytes(path), SessionJson.Default.SessionRecord);
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), SessionJson.Default.SessionRecord);
+        }
+        catch (JsonException damaged)
+        {
+            LogDamaged(logger, damaged, path);
+            return null;
+        }
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The upload session {Path} is damaged and is forgotten")]
+    private static partial void LogDamaged(ILogger logger, Exception damaged, string path);
 }
 
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(SessionRecord))]
 internal sealed partial class SessionJson : JsonSerializerContext;

@@ -26,6 +26,17 @@ public sealed class FlushTests
     }
 
     [Fact]
+    public async Task Upload_WithFlush_WaitsForEveryPieceThatIsConfirmed()
+    {
+        await using var emulator = await Emulator.StartAsync(flush: true);
+        Uri session = null!;
+        Assert.Equal(1, await FlushesAsync(emulator, async () => session = await emulator.BeginResumableAsync("x")));
+        Assert.Equal(1, await FlushesAsync(emulator, () => emulator.SendPieceAsync(session, "bytes 0-2/*", "abc"u8.ToArray())));
+        Assert.Equal(0, await FlushesAsync(emulator, () => emulator.SendPieceAsync(session, "bytes */*", [])));
+        Assert.Equal(1, await FlushesAsync(emulator, () => emulator.SendPieceAsync(session, "bytes */3", []))); // the journal
+    }
+
+    [Fact]
     public async Task Changes_ManyAtOnce_ShareTheWaits()
     {
         const int Writers = 16, Writes = 25;

@@ -76,6 +76,26 @@ public sealed class RestartTests
         Assert.Equal("1"u8.ToArray(), await emulator.ReadAsync("x"));
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("{\"Id\":\"0123")]
+    [InlineData("null")]
+    [InlineData("{}")]
+    [InlineData("{\"Id\":null,\"Target\":null,\"Content\":1}")]
+    public async Task Restart_WithADamagedUploadSession_ForgetsIt(string session)
+    {
+        await using var emulator = await Emulator.StartAsync();
+        await emulator.PutAsync("x", "1");
+        await emulator.StopAsync();
+        var sessions = Path.Combine(emulator.Folder, "sessions");
+        await File.WriteAllTextAsync(Path.Combine(sessions, new string('0', 32)), session, TestContext.Current.CancellationToken);
+
+        await emulator.StartServerAsync();
+
+        Assert.Equal("1"u8.ToArray(), await emulator.ReadAsync("x"));
+        Assert.Empty(Directory.GetFiles(sessions));
+    }
+
     [Fact]
     public async Task Restart_WithTwoObjectsOfTheSameBytes_RefusesAndSaysWhich()
     {
