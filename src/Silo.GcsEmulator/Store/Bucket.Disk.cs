@@ -41,6 +41,23 @@ internal sealed partial class Bucket
         return writer;
     }
 
+    /// <summary>Deletes the content of an upload that is over, unless it became this object.</summary>
+    public void DeleteContent(string name, long number)
+    {
+        lock (_gate)
+        {
+            if (_index.Find(name)?.Content == number) return;
+        }
+        try
+        {
+            File.Delete(ContentPath(number));
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // The bucket was deleted meanwhile, and this with it.
+        }
+    }
+
     private void Replay(JournalRecord record)
     {
         if (record.Bucket is { } attributes)

@@ -68,9 +68,6 @@ internal sealed class ContentWriter : IDisposable
     /// <summary>An object or a session names the file now: it outlives this writer.</summary>
     public void Keep() => _kept = true;
 
-    /// <summary>Nothing names the file any more.</summary>
-    public void Discard() => _kept = false;
-
     /// <summary>In the durable mode, returns when the disk has the bytes.</summary>
     public void Flush(DiskFlush disk)
     {

@@ -14,6 +14,9 @@ internal sealed partial class UploadSessions : IDisposable
     /// <summary>Open sessions; the one unused longest makes room.</summary>
     private const int OpenLimit = 1_000;
 
+    /// <summary>As long as a session of GCS can be gone on with.</summary>
+    private static readonly TimeSpan Lifetime = TimeSpan.FromDays(7);
+
     private readonly ConcurrentDictionary<string, UploadSession> _sessions = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> _ended = new();
     private readonly List<SessionRecord> _left = []; // by an earlier run, until the buckets are open
@@ -31,7 +34,7 @@ internal sealed partial class UploadSessions : IDisposable
         var sessions = new UploadSessions(Directory.CreateDirectory(Path.Combine(dataFolder, "sessions")).FullName, disk, time);
         foreach (var path in Directory.EnumerateFiles(sessions._folder))
         {
-            if (Read(path, logger) is { } record) sessions._left.Add(record);
+            if (Read(path, logger) is { } record && !sessions.IsExpired(record)) sessions._left.Add(record);
             else File.Delete(path);
         }
         return sessions;
@@ -50,27 +53,33 @@ internal sealed partial class UploadSessions : IDisposable
 
     public UploadSession Begin(UploadTarget target, Bucket bucket)
     {
+        foreach (var expired in _sessions.Values.Where(session => session.Result is null && IsExpired(session.Record))) TryRemove(expired);
         if (_sessions.Count >= OpenLimit + EndedLimit) MakeRoom();
         var content = bucket.NewContent();
-        content.Keep(); // the session's file names it from here on
-        var session = new UploadSession(new SessionRecord(Guid.NewGuid().ToString("N"), target, content.Number), bucket, _time.GetUtcNow())
+        try
         {
-            Content = content,
-        };
-        var fresh = PathOf(session.Record) + ".new";
-        using (var file = File.OpenHandle(fresh, FileMode.Create, FileAccess.Write))
-        {
-            RandomAccess.Write(file, JsonSerializer.SerializeToUtf8Bytes(session.Record, SessionJson.Default.SessionRecord), 0);
-            if (_disk.Waits) _disk.Force(file);
+            var now = _time.GetUtcNow();
+            var session = new UploadSession(new SessionRecord(Guid.NewGuid().ToString("N"), target, content.Number, now), bucket, now) { Content = content };
+            Write(session.Record);
+            content.Keep(); // the session's file names it
+            _sessions[session.Id] = session;
+            return session;
         }
-        File.Move(fresh, PathOf(session.Record));
-        _sessions[session.Id] = session;
-        return session;
+        catch
+        {
+            content.Dispose();
+            throw;
+        }
     }
 
     public UploadSession Get(string id)
     {
         if (!_sessions.TryGetValue(id, out var session)) throw GcsRefusal.NoUpload();
+        if (session.Result is null && IsExpired(session.Record))
+        {
+            TryRemove(session);
+            throw GcsRefusal.NoUpload();
+        }
         session.LastUsed = _time.GetUtcNow();
         return session;
     }
@@ -86,14 +95,14 @@ internal sealed partial class UploadSessions : IDisposable
         while (_ended.Count > EndedLimit && _ended.TryDequeue(out var id)) _sessions.TryRemove(id, out _);
     }
 
-    /// <summary>The upload was given up or refused: its bytes go.</summary>
+    /// <summary>The upload was given up or refused: its bytes go. Called in the session's turn.</summary>
     public void Remove(UploadSession session)
     {
         if (!_sessions.TryRemove(session.Id, out _)) return;
         File.Delete(PathOf(session.Record));
-        session.Content?.Discard();
         session.Content?.Dispose();
         session.Content = null;
+        session.Bucket.DeleteContent(session.Target.Name, session.Record.Content);
     }
 
     public void Dispose()
@@ -104,9 +113,29 @@ internal sealed partial class UploadSessions : IDisposable
     private void MakeRoom()
     {
         var oldest = _sessions.Values.Where(session => session.Result is null && session.Turn.CurrentCount > 0).MinBy(session => session.LastUsed);
-        if (oldest is null || !oldest.Turn.Wait(0)) return;
-        Remove(oldest);
-        oldest.Turn.Release();
+        if (oldest is not null) TryRemove(oldest);
+    }
+
+    /// <summary>Leaves alone one that a piece is just arriving for.</summary>
+    private void TryRemove(UploadSession session)
+    {
+        if (!session.Turn.Wait(0)) return;
+        Remove(session);
+        session.Turn.Release();
+    }
+
+    private bool IsExpired(SessionRecord record) => _time.GetUtcNow() - record.Started >= Lifetime;
+
+    /// <summary>In one piece: a crash leaves a whole session or none.</summary>
+    private void Write(SessionRecord record)
+    {
+        var fresh = PathOf(record) + ".new";
+        using (var file = File.OpenHandle(fresh, FileMode.Create, FileAccess.Write))
+        {
+            RandomAccess.Write(file, JsonSerializer.SerializeToUtf8Bytes(record, SessionJson.Default.SessionRecord), 0);
+            if (_disk.Waits) _disk.Force(file);
+        }
+        File.Move(fresh, PathOf(record));
     }
 
     /// <summary>A session without its bytes, or with bytes that an object has, is over: the object may be the one it was to become.</summary>

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.RegularExpressions;
 using CsCheck;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Silo.Tests.GcsEmulator;
 
@@ -132,6 +133,78 @@ public sealed partial class ResumableUploadTests
         using var answer = await emulator.SendPieceAsync(session, "bytes 0-2/3", "abc"u8.ToArray());
         Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
         Assert.Empty(Directory.GetFiles(Path.Combine(emulator.BucketFolder, "content")));
+    }
+
+    [Fact]
+    public async Task Upload_CancelledAfterARestart_LeavesNothing()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        await emulator.RestartAsync();
+        using var cancelled = await emulator.Http.DeleteAsync(session, TestContext.Current.CancellationToken);
+        Assert.Equal(499, (int)cancelled.StatusCode);
+        AssertNothingIsLeft(emulator);
+    }
+
+    [Fact]
+    public async Task Upload_CancelledAfterItsEnd_LeavesTheObject()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        await Emulator.ObjectAsync(await emulator.SendPieceAsync(session, "bytes 0-2/3", "abc"u8.ToArray()));
+        using var cancelled = await emulator.Http.DeleteAsync(session, TestContext.Current.CancellationToken);
+        Assert.Equal("abc"u8.ToArray(), await emulator.ReadAsync("x"));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Upload_AbandonedForAWeek_IsForgotten(bool restart)
+    {
+        var time = new FakeTimeProvider();
+        await using var emulator = await Emulator.StartAsync(time);
+        var session = await emulator.BeginResumableAsync("x");
+        time.Advance(TimeSpan.FromDays(7) - TimeSpan.FromSeconds(1));
+        if (restart) await emulator.RestartAsync();
+        using var asked = await emulator.SendPieceAsync(session, "bytes */*", []);
+        Assert.Equal(HttpStatusCode.PermanentRedirect, asked.StatusCode);
+
+        time.Advance(TimeSpan.FromSeconds(1));
+        if (restart) await emulator.RestartAsync();
+        using var late = await emulator.SendPieceAsync(session, "bytes */*", []);
+        Assert.Equal(HttpStatusCode.NotFound, late.StatusCode);
+        AssertNothingIsLeft(emulator);
+    }
+
+    [Fact]
+    public async Task Upload_AbandonedForAWeek_GoesWhenTheNextBegins()
+    {
+        var time = new FakeTimeProvider();
+        await using var emulator = await Emulator.StartAsync(time);
+        await emulator.BeginResumableAsync("x");
+        time.Advance(TimeSpan.FromDays(7));
+        var next = await emulator.BeginResumableAsync("y");
+        using var cancelled = await emulator.Http.DeleteAsync(next, TestContext.Current.CancellationToken);
+        AssertNothingIsLeft(emulator);
+    }
+
+    [Fact]
+    public async Task Upload_ThatCannotBeWrittenDown_LeavesNothing()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var sessions = Path.Combine(emulator.Folder, "sessions");
+        Directory.Delete(sessions);
+        using var answer = await emulator.Http.PostAsync(
+            $"upload/{Emulator.ObjectsPath}?uploadType=resumable&name=x", new StringContent("{}"), TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.InternalServerError, answer.StatusCode);
+        Directory.CreateDirectory(sessions);
+        AssertNothingIsLeft(emulator);
+    }
+
+    private static void AssertNothingIsLeft(Emulator emulator)
+    {
+        Assert.Empty(Directory.GetFiles(Path.Combine(emulator.BucketFolder, "content")));
+        Assert.Empty(Directory.GetFiles(Path.Combine(emulator.Folder, "sessions")));
     }
 
     [Fact]
