@@ -35,13 +35,25 @@ internal sealed class ContentWriter : IDisposable
     public string Crc32cText() => Store.Crc32c.Text(Crc32c);
 
     /// <summary>Takes what is in the stream, block by block; what came before a broken connection stays.</summary>
-    public async Task AppendAsync(Stream source, CancellationToken cancellationToken)
+    public Task AppendAsync(Stream source, CancellationToken cancellationToken) => AppendAsync(source, long.MaxValue, cancellationToken);
+
+    /// <summary>Takes no more than so many bytes.</summary>
+    /// <returns>False when there are more.</returns>
+    public async Task<bool> AppendAsync(Stream source, long limit, CancellationToken cancellationToken)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BlockBytes);
         try
         {
-            int read;
-            while ((read = await ReadAsync(source, buffer.AsMemory(0, BlockBytes), cancellationToken)) > 0) Append(buffer.AsSpan(0, read));
+            while (true)
+            {
+                // One byte beyond the limit is asked for, and shows that there are more.
+                var wanted = (int)Math.Min(BlockBytes, Math.Max(limit, 1));
+                var read = await ReadAsync(source, buffer.AsMemory(0, wanted), cancellationToken);
+                if (read == 0) return true;
+                if (limit <= 0) return false;
+                Append(buffer.AsSpan(0, read));
+                limit -= read;
+            }
         }
         finally
         {

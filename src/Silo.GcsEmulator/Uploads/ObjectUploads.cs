@@ -82,10 +82,13 @@ internal sealed class ObjectUploads(ObjectStore store, UploadSessions sessions, 
     {
         var known = content.Length - range.First!.Value;
         if (known < 0) throw GcsRefusal.Invalid($"The piece begins at {range.First} but only {content.Length} bytes have arrived.");
+        if (context.Request.ContentLength > range.End - range.First) throw TooLong();
         await SkipAsync(context.Request.Body, known, context.RequestAborted);
-        await content.AppendAsync(context.Request.Body, context.RequestAborted);
-        if (range.Last is { } last && content.Length > last + 1) throw GcsRefusal.Invalid("The piece is longer than its Content-Range.");
+        var left = (range.End ?? long.MaxValue) - content.Length;
+        if (!await content.AppendAsync(context.Request.Body, left, context.RequestAborted)) throw TooLong();
     }
+
+    private static GcsRefusal TooLong() => GcsRefusal.Invalid("The piece is longer than its Content-Range.");
 
     /// <summary>A piece sent again may begin with bytes that arrived the first time.</summary>
     private static async Task SkipAsync(Stream body, long count, CancellationToken cancellationToken)

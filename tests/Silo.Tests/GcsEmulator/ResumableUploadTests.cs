@@ -81,6 +81,34 @@ public sealed partial class ResumableUploadTests
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
     }
 
+    [Theory]
+    [InlineData("bytes 0-2/*", false)]
+    [InlineData("bytes 0-2/*", true)]
+    [InlineData("bytes 0-*/3", false)]
+    [InlineData("bytes 0-*/3", true)]
+    public async Task Upload_PieceLongerThanItsRange_KeepsNothingBeyond(string contentRange, bool lengthUnknown)
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        using var refused = await emulator.SendPieceAsync(session, contentRange, "abcGARBAGE"u8.ToArray(), lengthUnknown ? [("Transfer-Encoding", "chunked")] : []);
+        Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+        using var asked = await emulator.SendPieceAsync(session, "bytes */*", []);
+        var received = asked.Headers.TryGetValues("Range", out var range) ? int.Parse(range.Single()["bytes=0-".Length..]) + 1 : 0;
+        Assert.InRange(received, 0, 3);
+        await Emulator.ObjectAsync(await emulator.SendPieceAsync(session, $"bytes {received}-9/10", "abcdefghij"u8.ToArray()[received..]));
+        Assert.Equal("abcdefghij"u8.ToArray(), await emulator.ReadAsync("x"));
+    }
+
+    [Fact]
+    public async Task Upload_PieceSentAgainThatEndsEarlier_ChangesNothing()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var session = await emulator.BeginResumableAsync("x");
+        using var first = await emulator.SendPieceAsync(session, "bytes 0-4/*", "abcde"u8.ToArray());
+        using var again = await emulator.SendPieceAsync(session, "bytes 0-2/*", "abc"u8.ToArray());
+        Assert.Equal("bytes=0-4", again.Headers.GetValues("Range").Single());
+    }
+
     [Fact]
     public async Task Upload_GoClientAsksForNo308_GetsOverride()
     {
