@@ -21,7 +21,8 @@ internal sealed class DataFolder : IDisposable
     public static async Task<DataFolder> OpenAsync(GcsEmulatorOptions options, CancellationToken cancellationToken)
     {
         var path = System.IO.Path.GetFullPath(options.DataDirectory);
-        Directory.CreateDirectory(path);
+        // Whoever could look into it would read every object; one that is there already is as its owner wants it.
+        Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var ownership = Own(path);
         try
         {

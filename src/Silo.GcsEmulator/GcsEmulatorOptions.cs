@@ -12,7 +12,7 @@ public sealed class GcsEmulatorOptions : IValidatableObject
     [Range(0, 65535)]
     public int Port { get; set; } = 4443;
 
-    /// <summary>The folder that holds everything. It is created when needed and belongs to one emulator at a time.</summary>
+    /// <summary>The folder that holds everything. It is created when needed (mode 0700) and belongs to one emulator at a time.</summary>
     [Required]
     public string DataDirectory { get; set; } = "";
 

@@ -117,7 +117,7 @@ internal sealed partial class Bucket
         {
             _journal.Rewrite(JournalPath, [new JournalRecord(_attributes), .. live, .. record.Put is null ? [] : new[] { record }]);
         }
-        catch (IOException)
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
             // No room for a second journal: the long one is whole and goes on, and the change is done.
         }

@@ -27,10 +27,13 @@ internal sealed class Journal : IDisposable
     /// <summary>How many lines the file has, live or not.</summary>
     public long Lines { get; private set; }
 
-    /// <summary>Opens the journal, gives every record in it to <paramref name="replay"/> and cuts off a torn last line.</summary>
+    /// <summary>
+    /// Opens the journal, gives every record in it to <paramref name="replay"/> and cuts off a torn end: lines that no whole one follows.
+    /// A power cut may leave all of their length and only some of their bytes.
+    /// </summary>
     public static async Task<Journal> OpenAsync(string path, DiskFlush disk, Action<JournalRecord> replay, CancellationToken cancellationToken)
     {
-        long end = 0, lines = 0;
+        long end = 0, lines = 0, torn = 0;
         await using (var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 1 << 16, useAsync: false))
         {
             var reader = PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 1 << 16));
@@ -41,15 +44,24 @@ internal sealed class Journal : IDisposable
                 while (buffer.PositionOf((byte)'\n') is { } newline)
                 {
                     var line = buffer.Slice(0, newline);
-                    replay(Decode(line) ?? throw Damaged(path, lines + 1));
-                    end += line.Length + 1;
-                    lines++;
+                    if (Decode(line) is not { } record)
+                    {
+                        torn++;
+                    }
+                    else
+                    {
+                        if (torn > 0) throw Damaged(path, lines + 1);
+                        replay(record);
+                        end += line.Length + 1;
+                        lines++;
+                    }
                     buffer = buffer.Slice(buffer.GetPosition(1, newline));
                 }
                 reader.AdvanceTo(buffer.Start, buffer.End);
                 if (read.IsCompleted) break;
             }
         }
+        if (lines == 0) throw Damaged(path, 1); // it was written in one piece with its bucket in it
         var file = OpenForAppend(path, FileMode.Open);
         RandomAccess.SetLength(file, end);
         // What a killed process wrote may not be on the disk yet, and content that is no longer named is about to be deleted.
