@@ -27,7 +27,17 @@ field() { sed -n "s/.*\"$2\":\"\{0,1\}\([^,\"}]*\).*/\1/p" "$1"; }
 
 program() { echo "$PWD/src/$1/bin/$configuration/net10.0/$1"; }
 
-is_running() { [[ -f $data/run/$1.pid ]] && kill -0 "$(<"$data/run/$1.pid")" 2>/dev/null; }
+# started PID: when it was, in ticks since the machine was (proc(5), field 22; the name before it may have spaces); nothing if it is not there.
+started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+
+# pid_of NAME: that of its process, even if it has ended since.
+pid_of() { cut -d ' ' -f 1 "$data/run/$1.pid"; }
+
+# A pid alone may be a stranger's: the files outlive a restart of the machine.
+is_running() {
+  local pid start
+  [[ -f $data/run/$1.pid ]] && read -r pid start <"$data/run/$1.pid" && [[ -n $start && $(started "$pid") == "$start" ]]
+}
 
 # launch NAME COMMAND...: starts it in a session of its own; its output goes to logs/NAME.log.
 launch() {
@@ -37,7 +47,7 @@ launch() {
   rm -f "$data/run/$name.json"
   # Interactive shells' background jobs ignore SIGINT, and children inherit that.
   setsid env --default-signal=INT "$@" </dev/null >>"$data/logs/$name.log" 2>&1 &
-  echo $! >"$data/run/$name.pid"
+  echo "$! $(started $!)" >"$data/run/$name.pid"
 }
 
 # serves NAME: waits until it says that it serves.
@@ -193,7 +203,7 @@ status() {
   local name pid state address memory
   printf '%-12s %-8s %-8s %10s  %s\n' process state pid 'memory MB' address
   for name in $(names); do
-    pid=$(<"$data/run/$name.pid")
+    pid=$(pid_of "$name")
     if is_running "$name"; then
       state=runs memory=$(awk '/^VmRSS/ { printf "%d", $2 / 1024 }' "/proc/$pid/status")
     else
@@ -212,9 +222,9 @@ status() {
 ends() {
   local name=$1 pid
   is_running "$name" || die "$name does not run."
-  pid=$(<"$data/run/$name.pid")
+  pid=$(pid_of "$name")
   kill "-$2" "$pid"
-  while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+  while is_running "$name"; do sleep 0.1; done
   echo "$name ended."
 }
 
@@ -223,7 +233,7 @@ down() {
   [[ -n $(names) ]] || die "Nothing was started with the data folder $data."
   # Gateways first, so that nobody asks any more; the bucket last, because what is put away goes there.
   for name in $(names | grep gateway) $(names | grep silo); do
-    is_running "$name" && kill -TERM "$(<"$data/run/$name.pid")"
+    is_running "$name" && kill -TERM "$(pid_of "$name")"
   done
   for name in $(names | grep gateway) $(names | grep silo); do
     while is_running "$name"; do sleep 0.1; done

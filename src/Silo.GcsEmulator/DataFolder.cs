@@ -21,12 +21,14 @@ internal sealed class DataFolder : IDisposable
     public static async Task<DataFolder> OpenAsync(GcsEmulatorOptions options, CancellationToken cancellationToken)
     {
         var path = System.IO.Path.GetFullPath(options.DataDirectory);
-        Directory.CreateDirectory(path);
+        // Whoever could look into it would read every object; one that is there already is as its owner wants it.
+        Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var ownership = Own(path);
         try
         {
-            var sessions = UploadSessions.Open(path, options.TimeProvider);
-            var store = await ObjectStore.OpenAsync(path, options.FlushToDisk, options.TimeProvider, sessions.OpenContents, cancellationToken);
+            var disk = new DiskFlush(options.FlushToDisk);
+            var sessions = UploadSessions.Open(path, disk, options.TimeProvider, options.LoggerFactory.CreateLogger<UploadSessions>());
+            var store = await ObjectStore.OpenAsync(path, disk, options.TimeProvider, sessions.OpenContents, cancellationToken);
             sessions.Settle(store);
             foreach (var name in options.Buckets) store.EnsureBucket(name);
             return new DataFolder(path, ownership, store, sessions);

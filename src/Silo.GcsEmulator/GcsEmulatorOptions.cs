@@ -12,7 +12,7 @@ public sealed class GcsEmulatorOptions : IValidatableObject
     [Range(0, 65535)]
     public int Port { get; set; } = 4443;
 
-    /// <summary>The folder that holds everything. It is created when needed and belongs to one emulator at a time.</summary>
+    /// <summary>The folder that holds everything. It is created when needed (mode 0700) and belongs to one emulator at a time.</summary>
     [Required]
     public string DataDirectory { get; set; } = "";
 
@@ -20,8 +20,8 @@ public sealed class GcsEmulatorOptions : IValidatableObject
     public IList<string> Buckets { get; } = [];
 
     /// <summary>
-    /// Waits for the disk at every write, so that a power cut loses nothing acknowledged either. Off by default: the death of the
-    /// process alone never loses anything, and each wait costs milliseconds.
+    /// Waits for the disk at every write, so that a power cut loses nothing acknowledged either. Off by default, for tests: the death
+    /// of the process alone never loses anything, and each wait costs milliseconds.
     /// </summary>
     public bool FlushToDisk { get; set; }
 

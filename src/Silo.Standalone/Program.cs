@@ -14,10 +14,11 @@ var noEmulator = new Option<bool>("--no-emulator")
     Description = "No bucket of its own: use GCS_BUCKET_NAME, at Google with Application Default Credentials, or at STORAGE_EMULATOR_HOST. "
         + "Hosts that share a bucket need a --Clustering:ClusterId=NAME each.",
 };
+var noFlush = new Option<bool>("--no-flush") { Description = "The bucket does not wait for the disk: a power cut may damage it. For tests." };
 var readyFile = new Option<FileInfo?>("--ready-file") { Description = "A file to write, in one piece, when the process serves." };
 var command = new RootCommand("Silo in one process: gateway, silo and a bucket on this disk. Any setting goes as --Section:Key=value.")
 {
-    urls, data, bucketPort, noEmulator, readyFile,
+    urls, data, bucketPort, noEmulator, noFlush, readyFile,
 };
 var (settings, options) = SettingArguments.Split(args);
 OwnerOnlyFiles.Begin();
@@ -33,7 +34,9 @@ command.SetAction((arguments, cancellationToken) => StartupRefusal.ReportAsync(a
 
     var litestream = await LitestreamBinary.LocateAsync(builder.Configuration["Litestream:Path"], builder.Configuration["Litestream:Sha256"], cancellationToken);
     // The bucket is stopped last: what is put away at the end goes there.
-    await using var bucket = arguments.GetValue(noEmulator) ? null : await builder.StartBucketAsync(folder, arguments.GetValue(bucketPort), cancellationToken);
+    await using var bucket = arguments.GetValue(noEmulator)
+        ? null
+        : await builder.StartBucketAsync(folder, arguments.GetValue(bucketPort), flush: !arguments.GetValue(noFlush), cancellationToken);
     builder.AddSiloCluster(litestream);
     builder.AddSiloGateway();
     await using var app = builder.Build();

@@ -37,9 +37,15 @@ internal static class StandaloneHosting
         string.IsNullOrEmpty(configuration["Auth:Authority"]) && string.IsNullOrEmpty(configuration["Auth:SigningKey"]);
 
     /// <summary>Starts the bucket in this process and points silo and Litestream at it.</summary>
-    public static async Task<GcsEmulatorServer> StartBucketAsync(this WebApplicationBuilder builder, StandaloneFolder folder, int port, CancellationToken cancellationToken)
+    /// <param name="builder">The host.</param>
+    /// <param name="folder">What keeps everything.</param>
+    /// <param name="port">The bucket's; 0 is chosen by the system.</param>
+    /// <param name="flush">Whether the bucket waits for the disk: a database outlives a power cut by what the bucket has.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public static async Task<GcsEmulatorServer> StartBucketAsync(
+        this WebApplicationBuilder builder, StandaloneFolder folder, int port, bool flush, CancellationToken cancellationToken)
     {
-        var options = new GcsEmulatorOptions { Port = port, DataDirectory = folder.Bucket };
+        var options = new GcsEmulatorOptions { Port = port, DataDirectory = folder.Bucket, FlushToDisk = flush };
         // A default only here: nobody should use the bucket of this name at Google by saying nothing.
         builder.Configuration["Gcs:BucketName"] ??= builder.Configuration["GCS_BUCKET_NAME"] ?? "silo";
         options.Buckets.Add(builder.Configuration["Gcs:BucketName"]!);

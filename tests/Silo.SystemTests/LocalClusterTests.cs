@@ -51,6 +51,28 @@ public sealed class LocalClusterTests
         await machine.OnlyRunsAsync();
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData(" 1")]
+    public async Task Script_ProcessThatIsNobodyOfIts_IsLeftAlone(string started)
+    {
+        await using var machine = new Machine();
+        using var stranger = Process.Start("tail", ["-f", "/dev/null"]);
+        try
+        {
+            var run = Directory.CreateDirectory(Path.Combine(machine["cluster"], "run")).FullName;
+            await File.WriteAllTextAsync(Path.Combine(run, "silo-1.pid"), $"{stranger.Id}{started}\n", TestContext.Current.CancellationToken);
+            Assert.Contains("ended", Lines(await RunAsync(machine["cluster"], ["status"]), "silo-1").Single(), StringComparison.Ordinal);
+            Assert.Contains("All processes ended", await RunAsync(machine["cluster"], ["down"]), StringComparison.Ordinal);
+            Assert.False(stranger.HasExited);
+        }
+        finally
+        {
+            stranger.Kill();
+            await stranger.WaitForExitAsync(CancellationToken.None);
+        }
+    }
+
     [Fact]
     public async Task Script_WithoutACommand_TellsWhichThereAre()
     {

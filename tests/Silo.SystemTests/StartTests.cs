@@ -135,6 +135,28 @@ public sealed class StartTests
             Assert.Contains(folder, await RefusalAsync(machine.Start([HostProcess.Program("Silo.Standalone"), .. Anywhere, "--data", folder])), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Start_OwnBucket_WaitsForTheDisk()
+    {
+        await using var machine = new Machine();
+        var silo = await machine.StartStandaloneAsync();
+        (await silo.Member("demo").AddContactAsync("Ada", "replicated")).Is(201);
+        Assert.InRange(await silo.Bucket.FlushesAsync(), 2, long.MaxValue);
+    }
+
+    [Fact]
+    public async Task Start_OwnBucketThatIsDamaged_IsRefused()
+    {
+        await using var machine = new Machine();
+        var silo = await machine.StartStandaloneAsync();
+        (await silo.Member("demo").AddContactAsync("Ada", "replicated")).Is(201);
+        await silo.TerminateAsync();
+        var contents = Path.Combine(machine.Data, "bucket", "buckets", "silo", "content");
+        foreach (var content in Directory.GetFiles(contents)) File.Delete(content);
+
+        Assert.Contains(contents, await RefusalAsync(Start(machine)), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--Database:IdleTimeout=soon", "Database:IdleTimeout")]
     [InlineData("--Database:IdleTimeout=00:00:00", "IdleTimeout")]

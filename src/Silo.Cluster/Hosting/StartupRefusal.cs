@@ -29,6 +29,7 @@ public static class StartupRefusal
 
     private static bool IsRefusal(Exception e) =>
         e is OptionsValidationException or LitestreamNotFoundException or DataDirectoryException or CatalogException
+        or InvalidDataException // files of an earlier run that are damaged
         or IOException // a port or a folder that is in use, a certificate that is missing, a file that cannot be written
         or InvalidOperationException { InnerException: FormatException }; // a setting that cannot be read
 }

@@ -6,6 +6,7 @@ namespace Silo.GcsEmulator.Faults;
 internal sealed class CutStream(Stream inner, long bytesLeft, Action cut) : Stream
 {
     private long _bytesLeft = bytesLeft;
+    private long _bytesTaken;
 
     public override bool CanRead => inner.CanRead;
 
@@ -21,11 +22,15 @@ internal sealed class CutStream(Stream inner, long bytesLeft, Action cut) : Stre
         set => throw new NotSupportedException();
     }
 
-    /// <summary>Counts both bodies of this request.</summary>
+    /// <summary>Counts the request's body from here on, for a cut that is decided when some of it has been read.</summary>
+    public static void Watch(HttpContext context) => context.Request.Body = new CutStream(context.Request.Body, long.MaxValue, context.Abort);
+
+    /// <summary>Counts both bodies of this request. What was read of it beyond the cut, even if nobody has used it yet, counts as cut.</summary>
     public static void Arm(HttpContext context, long bytes)
     {
         var answer = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
-        context.Request.Body = new CutStream(context.Request.Body, bytes, context.Abort);
+        if (context.Request.Body is CutStream watched) watched.CutAt(bytes);
+        else context.Request.Body = new CutStream(context.Request.Body, bytes, context.Abort);
         context.Features.Set<IHttpResponseBodyFeature>(new StreamResponseBodyFeature(new CutStream(answer.Stream, bytes, context.Abort), answer));
     }
 
@@ -34,6 +39,7 @@ internal sealed class CutStream(Stream inner, long bytesLeft, Action cut) : Stre
         if (_bytesLeft == 0 && buffer.Length > 0) throw Cut();
         var read = await inner.ReadAsync(buffer[..(int)Math.Min(buffer.Length, _bytesLeft)], cancellationToken);
         _bytesLeft -= read;
+        _bytesTaken += read;
         return read;
     }
 
@@ -63,6 +69,12 @@ internal sealed class CutStream(Stream inner, long bytesLeft, Action cut) : Stre
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 
     public override void SetLength(long value) => throw new NotSupportedException();
+
+    private void CutAt(long bytes)
+    {
+        if (_bytesTaken > bytes) throw Cut();
+        _bytesLeft = bytes - _bytesTaken;
+    }
 
     private IOException Cut()
     {

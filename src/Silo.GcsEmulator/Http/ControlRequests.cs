@@ -55,6 +55,7 @@ internal sealed class ControlRequests(ObjectStore store, FaultPlan plan, Request
             json.WriteNumber("receivedBytes", counters.ReceivedBytes);
             json.WriteNumber("sentBytes", counters.SentBytes);
             json.WriteNumber("faults", plan.Faults.Sum(fault => fault.Fired ?? 0));
+            json.WriteNumber("flushes", store.Flushes);
             json.WriteNumber("buckets", usage.Count);
             json.WriteNumber("objects", usage.Sum(bucket => bucket.Objects));
             json.WriteNumber("storedBytes", usage.Sum(bucket => bucket.Bytes));

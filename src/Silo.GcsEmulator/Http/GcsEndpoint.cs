@@ -65,6 +65,7 @@ internal sealed partial class GcsEndpoint
                 await _control.HandleAsync(context, route.Object);
                 break;
             case RequestKind.InsertObject or RequestKind.StartUpload:
+                CutStream.Watch(context); // the name that the plan asks for is in the body
                 var body = await UploadBody.OpenAsync(context, route);
                 await _faults.RunAsync(context, route.Kind, body.Target.Name, () =>
                     route.Kind == RequestKind.InsertObject ? _uploads.InsertAsync(context, body) : _uploads.StartAsync(context, body));

@@ -9,7 +9,7 @@ internal static class JsonBody
     /// <summary>Object metadata is far smaller.</summary>
     private const int MaxBytes = 256 * 1024;
 
-    /// <summary>The document; an empty body is an empty object.</summary>
+    /// <summary>The object that the body is; an empty body is an empty one.</summary>
     public static async Task<JsonElement> ReadAsync(Stream source, CancellationToken cancellationToken)
     {
         var body = await ReadBytesAsync(source, cancellationToken);
@@ -17,7 +17,9 @@ internal static class JsonBody
         {
             RequireText(body);
             using var document = JsonDocument.Parse(body.Length == 0 ? "{}"u8.ToArray() : body);
-            return document.RootElement.Clone();
+            return document.RootElement.ValueKind == JsonValueKind.Object
+                ? document.RootElement.Clone()
+                : throw GcsRefusal.Invalid("The resource must be a JSON object.");
         }
         catch (JsonException malformed)
         {

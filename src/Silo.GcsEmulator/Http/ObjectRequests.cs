@@ -47,12 +47,11 @@ internal sealed class ObjectRequests(ObjectStore store, RequestCounters counters
         });
     }
 
-    public Task DeleteAsync(HttpContext context, GcsRoute route)
+    public async Task DeleteAsync(HttpContext context, GcsRoute route)
     {
         var query = context.Request.Query;
-        store.Get(route.Bucket).Delete(route.Object, Generation(query), Preconditions.FromQuery(query));
+        await store.Get(route.Bucket).DeleteAsync(route.Object, Generation(query), Preconditions.FromQuery(query));
         context.Response.StatusCode = StatusCodes.Status204NoContent;
-        return Task.CompletedTask;
     }
 
     /// <summary>PATCH changes what the body names; PUT replaces all of it.</summary>
@@ -60,7 +59,7 @@ internal sealed class ObjectRequests(ObjectStore store, RequestCounters counters
     {
         var query = context.Request.Query;
         var resource = await JsonBody.ReadAsync(context.Request.Body, context.RequestAborted);
-        var patched = store.Get(route.Bucket).Patch(
+        var patched = await store.Get(route.Bucket).PatchAsync(
             route.Object, Generation(query), Preconditions.FromQuery(query),
             old => (route.Kind == RequestKind.UpdateObject ? ObjectMetadata.None : old).With(resource));
         await ResourceJson.AnswerAsync(context, route.Bucket, patched);
@@ -84,7 +83,7 @@ internal sealed class ObjectRequests(ObjectStore store, RequestCounters counters
             // A body with metadata replaces the source's; an empty one keeps it.
             var metadata = resource.EnumerateObject().Any() ? ObjectMetadata.None.With(resource) : source.Metadata;
             if (metadata.ContentType is null) metadata = metadata with { ContentType = source.Metadata.ContentType };
-            var copy = target.Put(name, metadata, content, conditions);
+            var copy = await target.PutAsync(name, metadata, content, conditions);
             if (route.Kind == RequestKind.CopyObject) await ResourceJson.AnswerAsync(context, target.Name, copy);
             else await AnswerRewriteAsync(context, target.Name, copy);
         }

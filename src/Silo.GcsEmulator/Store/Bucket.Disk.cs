@@ -11,21 +11,21 @@ internal sealed partial class Bucket
     /// <summary>True when the folder holds a bucket: one whose creation was cut short does not.</summary>
     public static bool Exists(string folder) => File.Exists(Path.Combine(folder, "journal"));
 
-    public static Bucket Create(string folder, GenerationClock generations, bool flushToDisk, TimeProvider time)
+    public static Bucket Create(string folder, GenerationClock generations, DiskFlush disk, TimeProvider time)
     {
-        var bucket = new Bucket(folder, generations, flushToDisk);
+        var bucket = new Bucket(folder, generations, disk);
         Directory.CreateDirectory(bucket.ContentFolder);
         bucket._attributes = new BucketAttributes(bucket.Name, time.GetUtcNow(), 1, generations.Last);
-        bucket._journal = Journal.Create(bucket.JournalPath, flushToDisk, [new JournalRecord(bucket._attributes)]);
+        bucket._journal = Journal.Create(bucket.JournalPath, disk, [new JournalRecord(bucket._attributes)]);
         return bucket;
     }
 
     /// <summary>Replays the journal, then deletes the content files that nothing names: uploads that never ended.</summary>
     public static async Task<Bucket> OpenAsync(
-        string folder, GenerationClock generations, bool flushToDisk, IReadOnlySet<long> openUploads, CancellationToken cancellationToken)
+        string folder, GenerationClock generations, DiskFlush disk, IReadOnlySet<long> openUploads, CancellationToken cancellationToken)
     {
-        var bucket = new Bucket(folder, generations, flushToDisk);
-        bucket._journal = await Journal.OpenAsync(bucket.JournalPath, flushToDisk, bucket.Replay, cancellationToken);
+        var bucket = new Bucket(folder, generations, disk);
+        bucket._journal = await Journal.OpenAsync(bucket.JournalPath, disk, bucket.Replay, cancellationToken);
         if (bucket._attributes is null) throw new InvalidDataException($"{bucket.JournalPath} does not begin with its bucket.");
         bucket.SweepContents(openUploads);
         return bucket;
@@ -34,10 +34,28 @@ internal sealed partial class Bucket
     /// <summary>Takes up a content file that an unfinished upload of an earlier run left.</summary>
     public ContentWriter? ReopenContent(long number)
     {
-        if (!File.Exists(ContentPath(number))) return null;
+        if (!HasContent(number)) return null;
         var writer = new ContentWriter(ContentPath(number), number, FileMode.Open);
+        writer.Keep(); // the upload's session still names it
         writer.ReadBack();
         return writer;
+    }
+
+    /// <summary>Deletes the content of an upload that is over, unless it became this object.</summary>
+    public void DeleteContent(string name, long number)
+    {
+        lock (_gate)
+        {
+            if (_index.Find(name)?.Content == number) return;
+        }
+        try
+        {
+            File.Delete(ContentPath(number));
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // The bucket was deleted meanwhile, and this with it.
+        }
     }
 
     private void Replay(JournalRecord record)
@@ -62,11 +80,18 @@ internal sealed partial class Bucket
 
     private void SweepContents(IReadOnlySet<long> openUploads)
     {
-        var missing = _index.Objects.ToDictionary(item => item.Content);
+        foreach (var upload in openUploads) _generations.Seen(upload);
+        var missing = new Dictionary<long, StoredObject>();
+        foreach (var item in _index.Objects)
+        {
+            if (missing.TryAdd(item.Content, item)) continue;
+            throw new InvalidDataException(
+                $"{JournalPath} gives '{item.Name}' and '{missing[item.Content].Name}' the same bytes. Restore the bucket's folder, or delete it to begin anew.");
+        }
         foreach (var file in new DirectoryInfo(ContentFolder).EnumerateFiles())
         {
             if (!long.TryParse(file.Name, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var number)) continue;
-            _lastContent = Math.Max(_lastContent, number);
+            _generations.Seen(number);
             if (!missing.TryGetValue(number, out var item))
             {
                 if (!openUploads.Contains(number)) file.Delete();
@@ -82,19 +107,20 @@ internal sealed partial class Bucket
             + "machine, not only the process, went down without --flush; restore the bucket's folder, or delete it to begin anew.");
     }
 
-    private void Write(JournalRecord record)
+    private long Write(JournalRecord record)
     {
-        _journal.Append(record);
-        if (_journal.Lines <= SpareLines + 2L * _index.Count) return;
+        var line = _journal.Append(record);
+        if (_journal.Lines <= SpareLines + 2L * _index.Count) return line;
         _attributes = _attributes with { LastGeneration = _generations.Last };
         var live = _index.Objects.Where(item => item.Name != (record.Put?.Name ?? record.Delete)).Select(item => new JournalRecord(Put: item));
         try
         {
             _journal.Rewrite(JournalPath, [new JournalRecord(_attributes), .. live, .. record.Put is null ? [] : new[] { record }]);
         }
-        catch (IOException)
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
             // No room for a second journal: the long one is whole and goes on, and the change is done.
         }
+        return line;
     }
 }

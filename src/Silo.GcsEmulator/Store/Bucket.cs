@@ -11,17 +11,16 @@ internal sealed partial class Bucket : IDisposable
     private readonly Lock _gate = new();
     private readonly string _folder;
     private readonly GenerationClock _generations;
-    private readonly bool _flushToDisk;
+    private readonly DiskFlush _disk;
     private readonly ObjectIndex _index = new(); // under _gate
-    private Journal _journal = null!; // under _gate
+    private Journal _journal = null!; // under _gate, but to flush it
     private BucketAttributes _attributes = null!; // under _gate
     private bool _gone; // under _gate: deleted or closed
-    private long _lastContent; // interlocked
     private long _bytes; // under _gate
 
-    private Bucket(string folder, GenerationClock generations, bool flushToDisk)
+    private Bucket(string folder, GenerationClock generations, DiskFlush disk)
     {
-        (_folder, _generations, _flushToDisk) = (folder, generations, flushToDisk);
+        (_folder, _generations, _disk) = (folder, generations, disk);
         Name = Path.GetFileName(folder);
     }
 
@@ -44,14 +43,26 @@ internal sealed partial class Bucket : IDisposable
         }
     }
 
+    /// <summary>True once it was deleted, even if there is another one of its name.</summary>
+    public bool IsGone
+    {
+        get
+        {
+            lock (_gate) return _gone;
+        }
+    }
+
     private string ContentFolder => Path.Combine(_folder, "content");
 
     private string JournalPath => Path.Combine(_folder, "journal");
 
-    /// <summary>Starts a content file. It is nothing until <see cref="Put"/> accepts it.</summary>
+    /// <summary>
+    /// Starts a content file. It is nothing until <see cref="PutAsync"/> accepts it. Its number never comes again: who deletes a file
+    /// late, of a bucket that has been made anew since, deletes nobody else's.
+    /// </summary>
     public ContentWriter NewContent()
     {
-        var number = Interlocked.Increment(ref _lastContent);
+        var number = _generations.Next(out _);
         try
         {
             return new ContentWriter(ContentPath(number), number);
@@ -61,6 +72,9 @@ internal sealed partial class Bucket : IDisposable
             throw GcsRefusal.NoBucket(Name);
         }
     }
+
+    /// <summary>In the durable mode, returns when the disk has the bytes so far.</summary>
+    public void Flush(ContentWriter content) => content.Flush(_disk);
 
     /// <summary>The live object, or a refusal; <paramref name="generation"/> asks for exactly that one.</summary>
     public StoredObject Get(string name, long? generation, Preconditions conditions)
@@ -78,25 +92,28 @@ internal sealed partial class Bucket : IDisposable
         }
     }
 
-    /// <summary>The live object of this name, if it is this content.</summary>
-    public StoredObject? FindByContent(string name, long content)
+    /// <summary>The live objects that have one of these contents.</summary>
+    public IReadOnlyDictionary<long, StoredObject> FindByContent(IReadOnlySet<long> contents)
     {
-        lock (_gate) return _index.Find(name) is { } found && found.Content == content ? found : null;
+        lock (_gate) return _index.Objects.Where(item => contents.Contains(item.Content)).ToDictionary(item => item.Content);
     }
 
-    /// <summary>Refuses early, before a body is read, what <see cref="Put"/> would refuse now.</summary>
+    public bool HasContent(long number) => File.Exists(ContentPath(number));
+
+    /// <summary>Refuses early, before a body is read, what <see cref="PutAsync"/> would refuse now.</summary>
     public void RequireForPut(string name, Preconditions conditions)
     {
         lock (_gate) RequireForChange(Find(name), conditions);
     }
 
     /// <summary>Makes written content the object of this name, if the conditions hold at this moment.</summary>
-    public StoredObject Put(string name, ObjectMetadata metadata, ContentWriter content, Preconditions conditions)
+    public async Task<StoredObject> PutAsync(string name, ObjectMetadata metadata, ContentWriter content, Preconditions conditions)
     {
-        if (_flushToDisk) content.FlushToDisk();
+        Flush(content);
         var md5 = content.Md5();
         StoredObject? old;
         StoredObject put;
+        long line;
         lock (_gate)
         {
             old = Find(name);
@@ -114,41 +131,49 @@ internal sealed partial class Bucket : IDisposable
                 Updated = now,
                 Metadata = metadata,
             };
-            Write(new JournalRecord(Put: put));
+            line = Write(new JournalRecord(Put: put));
             content.Keep();
             _index.Put(put);
             _bytes += put.Size - (old?.Size ?? 0);
         }
+        // Outside the lock, so that nobody else waits for the disk, and before the old bytes go.
+        await _journal.FlushAsync(line);
         if (old is not null) File.Delete(ContentPath(old.Content));
         return put;
     }
 
     /// <summary>Changes the metadata only: the generation stays, the metageneration rises.</summary>
-    public StoredObject Patch(string name, long? generation, Preconditions conditions, Func<ObjectMetadata, ObjectMetadata> change)
+    public async Task<StoredObject> PatchAsync(
+        string name, long? generation, Preconditions conditions, Func<ObjectMetadata, ObjectMetadata> change)
     {
+        StoredObject patched;
+        long line;
         lock (_gate)
         {
             var found = Existing(name, generation);
             RequireForChange(found, conditions);
             _generations.Next(out var now);
-            var patched = found with { Metadata = change(found.Metadata), Metageneration = found.Metageneration + 1, Updated = now };
-            Write(new JournalRecord(Put: patched));
+            patched = found with { Metadata = change(found.Metadata), Metageneration = found.Metageneration + 1, Updated = now };
+            line = Write(new JournalRecord(Put: patched));
             _index.Put(patched);
-            return patched;
         }
+        await _journal.FlushAsync(line);
+        return patched;
     }
 
-    public void Delete(string name, long? generation, Preconditions conditions)
+    public async Task DeleteAsync(string name, long? generation, Preconditions conditions)
     {
         StoredObject found;
+        long line;
         lock (_gate)
         {
             found = Existing(name, generation);
             RequireForChange(found, conditions);
-            Write(new JournalRecord(Delete: name));
+            line = Write(new JournalRecord(Delete: name));
             _index.Remove(name);
             _bytes -= found.Size;
         }
+        await _journal.FlushAsync(line);
         File.Delete(ContentPath(found.Content));
     }
 

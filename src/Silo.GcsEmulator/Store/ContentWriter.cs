@@ -16,6 +16,7 @@ internal sealed class ContentWriter : IDisposable
     private readonly SafeFileHandle _file;
     private readonly IncrementalHash _md5 = CreateMd5();
     private Crc32c _crc32c;
+    private long _flushed = -1; // a file without bytes has a name to flush
     private bool _kept;
 
     public ContentWriter(string path, long number, FileMode mode = FileMode.CreateNew)
@@ -34,13 +35,25 @@ internal sealed class ContentWriter : IDisposable
     public string Crc32cText() => Store.Crc32c.Text(Crc32c);
 
     /// <summary>Takes what is in the stream, block by block; what came before a broken connection stays.</summary>
-    public async Task AppendAsync(Stream source, CancellationToken cancellationToken)
+    public Task AppendAsync(Stream source, CancellationToken cancellationToken) => AppendAsync(source, long.MaxValue, cancellationToken);
+
+    /// <summary>Takes no more than so many bytes.</summary>
+    /// <returns>False when there are more.</returns>
+    public async Task<bool> AppendAsync(Stream source, long limit, CancellationToken cancellationToken)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BlockBytes);
         try
         {
-            int read;
-            while ((read = await ReadAsync(source, buffer.AsMemory(0, BlockBytes), cancellationToken)) > 0) Append(buffer.AsSpan(0, read));
+            while (true)
+            {
+                // One byte beyond the limit is asked for, and shows that there are more.
+                var wanted = (int)Math.Min(BlockBytes, Math.Max(limit, 1));
+                var read = await ReadAsync(source, buffer.AsMemory(0, wanted), cancellationToken);
+                if (read == 0) return true;
+                if (limit <= 0) return false;
+                Append(buffer.AsSpan(0, read));
+                limit -= read;
+            }
         }
         finally
         {
@@ -67,11 +80,13 @@ internal sealed class ContentWriter : IDisposable
     /// <summary>An object or a session names the file now: it outlives this writer.</summary>
     public void Keep() => _kept = true;
 
-    /// <summary>Nothing names the file any more.</summary>
-    public void Discard() => _kept = false;
-
-    /// <summary>Asks the disk to hold the bytes, for the durable mode.</summary>
-    public void FlushToDisk() => RandomAccess.FlushToDisk(_file);
+    /// <summary>In the durable mode, returns when the disk has the bytes.</summary>
+    public void Flush(DiskFlush disk)
+    {
+        if (!disk.Waits || _flushed == Length) return;
+        disk.Force(_file);
+        _flushed = Length;
+    }
 
     public void Dispose()
     {

@@ -1,6 +1,9 @@
 namespace Silo.GcsEmulator.Store;
 
-/// <summary>Gives out generations as GCS does: microseconds since 1970, but always above every earlier one.</summary>
+/// <summary>
+/// Gives out generations as GCS does: microseconds since 1970, but always above every earlier one. The numbers of content files come
+/// from it too.
+/// </summary>
 internal sealed class GenerationClock(TimeProvider time)
 {
     private long _last;

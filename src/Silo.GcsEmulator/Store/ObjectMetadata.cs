@@ -22,7 +22,6 @@ internal sealed record ObjectMetadata
     /// </summary>
     public ObjectMetadata With(JsonElement resource)
     {
-        if (resource.ValueKind != JsonValueKind.Object) throw GcsRefusal.Invalid("The resource must be a JSON object.");
         var result = this;
         foreach (var member in resource.EnumerateObject())
         {

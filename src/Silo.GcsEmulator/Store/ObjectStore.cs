@@ -8,16 +8,19 @@ internal sealed class ObjectStore : IDisposable
     private readonly ConcurrentDictionary<string, Bucket> _buckets = new(StringComparer.Ordinal);
     private readonly Lock _creation = new();
     private readonly string _folder;
-    private readonly bool _flushToDisk;
+    private readonly DiskFlush _disk;
     private readonly TimeProvider _time;
     private readonly GenerationClock _generations;
     private long _removals;
 
-    private ObjectStore(string folder, bool flushToDisk, TimeProvider time)
+    private ObjectStore(string folder, DiskFlush disk, TimeProvider time)
     {
-        (_folder, _flushToDisk, _time) = (folder, flushToDisk, time);
+        (_folder, _disk, _time) = (folder, disk, time);
         _generations = new GenerationClock(time);
     }
+
+    /// <summary>How often the disk was waited for.</summary>
+    public long Flushes => _disk.Count;
 
     /// <summary>In name order.</summary>
     public IEnumerable<Bucket> Buckets => _buckets.Values.OrderBy(bucket => bucket.Name, StringComparer.Ordinal);
@@ -28,9 +31,9 @@ internal sealed class ObjectStore : IDisposable
 
     /// <summary>Opens every bucket of the folder. Content files of <paramref name="openUploads"/> are left alone.</summary>
     public static async Task<ObjectStore> OpenAsync(
-        string folder, bool flushToDisk, TimeProvider time, ILookup<string, long> openUploads, CancellationToken cancellationToken)
+        string folder, DiskFlush disk, TimeProvider time, ILookup<string, long> openUploads, CancellationToken cancellationToken)
     {
-        var store = new ObjectStore(folder, flushToDisk, time);
+        var store = new ObjectStore(folder, disk, time);
         try
         {
             if (Directory.Exists(store.RemovedFolder)) Directory.Delete(store.RemovedFolder, recursive: true);
@@ -42,7 +45,7 @@ internal sealed class ObjectStore : IDisposable
                     continue;
                 }
                 var uploads = openUploads[Path.GetFileName(path)].ToHashSet();
-                var bucket = await Bucket.OpenAsync(path, store._generations, flushToDisk, uploads, cancellationToken);
+                var bucket = await Bucket.OpenAsync(path, store._generations, disk, uploads, cancellationToken);
                 store._buckets[bucket.Name] = bucket;
             }
             return store;
@@ -54,6 +57,8 @@ internal sealed class ObjectStore : IDisposable
         }
     }
 
+    public Bucket? Find(string name) => _buckets.GetValueOrDefault(name);
+
     public Bucket Get(string name) => _buckets.TryGetValue(name, out var bucket) ? bucket : throw GcsRefusal.NoBucket(name);
 
     public Bucket Create(string name)
@@ -62,7 +67,7 @@ internal sealed class ObjectStore : IDisposable
         lock (_creation)
         {
             if (_buckets.ContainsKey(name)) throw GcsRefusal.BucketExists();
-            return _buckets[name] = Bucket.Create(Path.Combine(BucketsFolder, name), _generations, _flushToDisk, _time);
+            return _buckets[name] = Bucket.Create(Path.Combine(BucketsFolder, name), _generations, _disk, _time);
         }
     }
 

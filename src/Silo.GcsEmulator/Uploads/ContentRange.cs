@@ -18,6 +18,9 @@ internal readonly partial record struct ContentRange(long? First, long? Last, lo
     /// <summary>The end of the body is the end of the object.</summary>
     public bool EndsWithBody => First is not null && Last is null;
 
+    /// <summary>Where bytes must not go beyond, if it says so.</summary>
+    public long? End => Last + 1 ?? Total;
+
     public static ContentRange Parse(string? header)
     {
         if (string.IsNullOrEmpty(header)) return Everything;

@@ -17,7 +17,7 @@ internal sealed class ObjectUploads(ObjectStore store, UploadSessions sessions, 
         await content.AppendAsync(body.Media, context.RequestAborted);
         counters.Received(content.Length);
         target.Checksums.Require(content);
-        await ResourceJson.AnswerAsync(context, bucket.Name, bucket.Put(target.Name, target.Metadata, content, target.Conditions));
+        await ResourceJson.AnswerAsync(context, bucket.Name, await bucket.PutAsync(target.Name, target.Metadata, content, target.Conditions));
     }
 
     /// <summary>Resumable, first step: a session, named by the address that the pieces go to.</summary>
@@ -42,7 +42,7 @@ internal sealed class ObjectUploads(ObjectStore store, UploadSessions sessions, 
         {
             if (session.Result is null) await TakeAsync(context, session, range);
             if (session.Result is { } stored) await ResourceJson.AnswerAsync(context, session.Target.Bucket, stored);
-            else AnswerIncomplete(context, session.Content!.Length);
+            else AnswerIncomplete(context, session);
         }
         finally
         {
@@ -61,7 +61,12 @@ internal sealed class ObjectUploads(ObjectStore store, UploadSessions sessions, 
 
     private async Task TakeAsync(HttpContext context, UploadSession session, ContentRange range)
     {
-        var bucket = store.Get(session.Target.Bucket);
+        var bucket = session.Bucket;
+        if (bucket.IsGone)
+        {
+            sessions.Remove(session);
+            throw GcsRefusal.NoBucket(bucket.Name);
+        }
         var content = session.Content ??= bucket.ReopenContent(session.Record.Content) ?? throw GcsRefusal.NoUpload();
         if (!range.IsQuery)
         {
@@ -70,17 +75,20 @@ internal sealed class ObjectUploads(ObjectStore store, UploadSessions sessions, 
             counters.Received(content.Length - before);
         }
         if (content.Length > range.Total) throw GcsRefusal.Invalid($"{content.Length} bytes were uploaded, more than the total of {range.Total}.");
-        if (range.EndsWithBody || content.Length == range.Total) Finish(session, bucket, content, context.Request.Headers);
+        if (range.EndsWithBody || content.Length == range.Total) await FinishAsync(session, bucket, content, context.Request.Headers);
     }
 
     private static async Task TakePieceAsync(HttpContext context, ContentWriter content, ContentRange range)
     {
         var known = content.Length - range.First!.Value;
         if (known < 0) throw GcsRefusal.Invalid($"The piece begins at {range.First} but only {content.Length} bytes have arrived.");
+        if (context.Request.ContentLength > range.End - range.First) throw TooLong();
         await SkipAsync(context.Request.Body, known, context.RequestAborted);
-        await content.AppendAsync(context.Request.Body, context.RequestAborted);
-        if (range.Last is { } last && content.Length > last + 1) throw GcsRefusal.Invalid("The piece is longer than its Content-Range.");
+        var left = (range.End ?? long.MaxValue) - content.Length;
+        if (!await content.AppendAsync(context.Request.Body, left, context.RequestAborted)) throw TooLong();
     }
+
+    private static GcsRefusal TooLong() => GcsRefusal.Invalid("The piece is longer than its Content-Range.");
 
     /// <summary>A piece sent again may begin with bytes that arrived the first time.</summary>
     private static async Task SkipAsync(Stream body, long count, CancellationToken cancellationToken)
@@ -94,13 +102,13 @@ internal sealed class ObjectUploads(ObjectStore store, UploadSessions sessions, 
         }
     }
 
-    private void Finish(UploadSession session, Bucket bucket, ContentWriter content, IHeaderDictionary headers)
+    private async Task FinishAsync(UploadSession session, Bucket bucket, ContentWriter content, IHeaderDictionary headers)
     {
         try
         {
             var target = session.Target;
             target.Checksums.With(headers).Require(content);
-            sessions.Complete(session, bucket.Put(target.Name, target.Metadata, content, target.Conditions));
+            sessions.Complete(session, await bucket.PutAsync(target.Name, target.Metadata, content, target.Conditions));
         }
         catch (GcsRefusal)
         {
@@ -109,8 +117,10 @@ internal sealed class ObjectUploads(ObjectStore store, UploadSessions sessions, 
         }
     }
 
-    private static void AnswerIncomplete(HttpContext context, long received)
+    private static void AnswerIncomplete(HttpContext context, UploadSession session)
     {
+        session.Bucket.Flush(session.Content!); // what the client is told has arrived, it does not send again
+        var received = session.Content!.Length;
         // Google's Go client asks for 200, because proxies take a 308 for a redirect.
         var no308 = context.Request.Headers["X-GUploader-No-308"] == "yes";
         context.Response.StatusCode = no308 ? StatusCodes.Status200OK : StatusCodes.Status308PermanentRedirect;

@@ -3,12 +3,15 @@ using Silo.GcsEmulator.Store;
 namespace Silo.GcsEmulator.Uploads;
 
 /// <summary>What a session leaves on disk, so that a restart can go on with it.</summary>
-internal sealed record SessionRecord(string Id, UploadTarget Target, long Content);
+internal sealed record SessionRecord(string Id, UploadTarget Target, long Content, DateTimeOffset Started);
 
 /// <summary>One resumable upload: pieces arrive in turns, until the last one makes it an object.</summary>
-internal sealed class UploadSession(SessionRecord record, DateTimeOffset lastUsed) : IDisposable
+internal sealed class UploadSession(SessionRecord record, Bucket bucket, DateTimeOffset lastUsed) : IDisposable
 {
     public SessionRecord Record => record;
+
+    /// <summary>Where it began: another one may have the same name since.</summary>
+    public Bucket Bucket => bucket;
 
     public string Id => record.Id;
 

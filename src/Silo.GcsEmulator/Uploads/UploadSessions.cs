@@ -6,7 +6,7 @@ using Silo.GcsEmulator.Store;
 namespace Silo.GcsEmulator.Uploads;
 
 /// <summary>The resumable uploads under way, and the last ones that ended. Each has a small file, so a restart keeps it.</summary>
-internal sealed class UploadSessions : IDisposable
+internal sealed partial class UploadSessions : IDisposable
 {
     /// <summary>Ended sessions that are remembered.</summary>
     private const int EndedLimit = 1_000;
@@ -14,58 +14,72 @@ internal sealed class UploadSessions : IDisposable
     /// <summary>Open sessions; the one unused longest makes room.</summary>
     private const int OpenLimit = 1_000;
 
+    /// <summary>As long as a session of GCS can be gone on with.</summary>
+    private static readonly TimeSpan Lifetime = TimeSpan.FromDays(7);
+
     private readonly ConcurrentDictionary<string, UploadSession> _sessions = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> _ended = new();
+    private readonly List<SessionRecord> _left = []; // by an earlier run, until the buckets are open
     private readonly string _folder;
+    private readonly DiskFlush _disk;
     private readonly TimeProvider _time;
 
-    private UploadSessions(string folder, TimeProvider time) => (_folder, _time) = (folder, time);
+    private UploadSessions(string folder, DiskFlush disk, TimeProvider time) => (_folder, _disk, _time) = (folder, disk, time);
 
-    /// <summary>The content files that belong to sessions, by bucket.</summary>
-    public ILookup<string, long> OpenContents =>
-        _sessions.Values.ToLookup(session => session.Target.Bucket, session => session.Record.Content, StringComparer.Ordinal);
+    /// <summary>The content files that belong to sessions of an earlier run, by bucket.</summary>
+    public ILookup<string, long> OpenContents => _left.ToLookup(record => record.Target.Bucket, record => record.Content, StringComparer.Ordinal);
 
-    public static UploadSessions Open(string dataFolder, TimeProvider time)
+    public static UploadSessions Open(string dataFolder, DiskFlush disk, TimeProvider time, ILogger logger)
     {
-        var sessions = new UploadSessions(Directory.CreateDirectory(Path.Combine(dataFolder, "sessions")).FullName, time);
+        var sessions = new UploadSessions(Directory.CreateDirectory(Path.Combine(dataFolder, "sessions")).FullName, disk, time);
         foreach (var path in Directory.EnumerateFiles(sessions._folder))
         {
-            if (Read(path) is { } record) sessions._sessions[record.Id] = new UploadSession(record, time.GetUtcNow());
+            if (Read(path, logger) is { } record && !sessions.IsExpired(record)) sessions._left.Add(record);
             else File.Delete(path);
         }
         return sessions;
     }
 
-    /// <summary>After a start: a session whose object was stored just before the crash has ended.</summary>
+    /// <summary>Goes on with what an earlier run left, now that its buckets are open.</summary>
     public void Settle(ObjectStore store)
     {
-        foreach (var session in _sessions.Values)
+        foreach (var records in _left.GroupBy(record => record.Target.Bucket, StringComparer.Ordinal))
         {
-            var bucket = store.Buckets.FirstOrDefault(bucket => bucket.Name == session.Target.Bucket);
-            if (bucket is null) Remove(session);
-            else if (bucket.FindByContent(session.Target.Name, session.Record.Content) is { } stored) Complete(session, stored);
+            if (store.Find(records.Key) is { } bucket) Settle(records.ToList(), bucket);
+            else foreach (var record in records) File.Delete(PathOf(record));
         }
+        _left.Clear();
     }
 
     public UploadSession Begin(UploadTarget target, Bucket bucket)
     {
+        foreach (var expired in _sessions.Values.Where(session => session.Result is null && IsExpired(session.Record))) TryRemove(expired);
         if (_sessions.Count >= OpenLimit + EndedLimit) MakeRoom();
         var content = bucket.NewContent();
-        content.Keep(); // the session's file names it from here on
-        var session = new UploadSession(new SessionRecord(Guid.NewGuid().ToString("N"), target, content.Number), _time.GetUtcNow())
+        try
         {
-            Content = content,
-        };
-        var fresh = PathOf(session) + ".new";
-        File.WriteAllBytes(fresh, JsonSerializer.SerializeToUtf8Bytes(session.Record, SessionJson.Default.SessionRecord));
-        File.Move(fresh, PathOf(session));
-        _sessions[session.Id] = session;
-        return session;
+            var now = _time.GetUtcNow();
+            var session = new UploadSession(new SessionRecord(Guid.NewGuid().ToString("N"), target, content.Number, now), bucket, now) { Content = content };
+            Write(session.Record);
+            content.Keep(); // the session's file names it
+            _sessions[session.Id] = session;
+            return session;
+        }
+        catch
+        {
+            content.Dispose();
+            throw;
+        }
     }
 
     public UploadSession Get(string id)
     {
         if (!_sessions.TryGetValue(id, out var session)) throw GcsRefusal.NoUpload();
+        if (session.Result is null && IsExpired(session.Record))
+        {
+            TryRemove(session);
+            throw GcsRefusal.NoUpload();
+        }
         session.LastUsed = _time.GetUtcNow();
         return session;
     }
@@ -76,19 +90,19 @@ internal sealed class UploadSessions : IDisposable
         session.Result = result;
         session.Content?.Dispose();
         session.Content = null;
-        File.Delete(PathOf(session));
+        File.Delete(PathOf(session.Record));
         _ended.Enqueue(session.Id);
         while (_ended.Count > EndedLimit && _ended.TryDequeue(out var id)) _sessions.TryRemove(id, out _);
     }
 
-    /// <summary>The upload was given up or refused: its bytes go.</summary>
+    /// <summary>The upload was given up or refused: its bytes go. Called in the session's turn.</summary>
     public void Remove(UploadSession session)
     {
         if (!_sessions.TryRemove(session.Id, out _)) return;
-        File.Delete(PathOf(session));
-        session.Content?.Discard();
+        File.Delete(PathOf(session.Record));
         session.Content?.Dispose();
         session.Content = null;
+        session.Bucket.DeleteContent(session.Target.Name, session.Record.Content);
     }
 
     public void Dispose()
@@ -99,20 +113,70 @@ internal sealed class UploadSessions : IDisposable
     private void MakeRoom()
     {
         var oldest = _sessions.Values.Where(session => session.Result is null && session.Turn.CurrentCount > 0).MinBy(session => session.LastUsed);
-        if (oldest is null || !oldest.Turn.Wait(0)) return;
-        Remove(oldest);
-        oldest.Turn.Release();
+        if (oldest is not null) TryRemove(oldest);
     }
 
-    private string PathOf(UploadSession session) => Path.Combine(_folder, session.Id);
+    /// <summary>Leaves alone one that a piece is just arriving for.</summary>
+    private void TryRemove(UploadSession session)
+    {
+        if (!session.Turn.Wait(0)) return;
+        Remove(session);
+        session.Turn.Release();
+    }
 
-    private static SessionRecord? Read(string path)
+    private bool IsExpired(SessionRecord record) => _time.GetUtcNow() - record.Started >= Lifetime;
+
+    /// <summary>In one piece: a crash leaves a whole session or none.</summary>
+    private void Write(SessionRecord record)
+    {
+        var fresh = PathOf(record) + ".new";
+        using (var file = File.OpenHandle(fresh, FileMode.Create, FileAccess.Write))
+        {
+            RandomAccess.Write(file, JsonSerializer.SerializeToUtf8Bytes(record, SessionJson.Default.SessionRecord), 0);
+            if (_disk.Waits) _disk.Force(file);
+        }
+        File.Move(fresh, PathOf(record));
+    }
+
+    /// <summary>A session without its bytes, or with bytes that an object has, is over: the object may be the one it was to become.</summary>
+    private void Settle(List<SessionRecord> records, Bucket bucket)
+    {
+        var stored = bucket.FindByContent(records.Select(record => record.Content).ToHashSet());
+        foreach (var record in records)
+        {
+            if (stored.TryGetValue(record.Content, out var item) ? item.Name != record.Target.Name : !bucket.HasContent(record.Content))
+            {
+                File.Delete(PathOf(record));
+                continue;
+            }
+            var session = new UploadSession(record, bucket, _time.GetUtcNow());
+            _sessions[session.Id] = session;
+            if (item is not null) Complete(session, item);
+        }
+    }
+
+    private string PathOf(SessionRecord record) => Path.Combine(_folder, record.Id);
+
+    /// <summary>Null for what is no session, or no whole one: its client begins anew, and nobody else is held up by it.</summary>
+    private static SessionRecord? Read(string path, ILogger logger)
     {
         if (path.EndsWith(".new", StringComparison.Ordinal)) return null;
-        return JsonSerializer.Deserialize(File.ReadAllBytes(path), SessionJson.Default.SessionRecord);
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), SessionJson.Default.SessionRecord);
+        }
+        catch (JsonException damaged)
+        {
+            LogDamaged(logger, damaged, path);
+            return null;
+        }
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The upload session {Path} is damaged and is forgotten")]
+    private static partial void LogDamaged(ILogger logger, Exception damaged, string path);
 }
 
-[JsonSourceGenerationOptions(DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(SessionRecord))]
 internal sealed partial class SessionJson : JsonSerializerContext;

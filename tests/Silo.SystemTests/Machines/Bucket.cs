@@ -28,6 +28,9 @@ internal sealed class Bucket(Uri url, string name)
     /// <summary>How many requests have met a fault of the plan.</summary>
     public async Task<long> FaultsAsync() => JsonDocument.Parse(await Http.GetStringAsync(new Uri(url, "/_emulator/stats"), Cancellation)).RootElement.GetProperty("faults").GetInt64();
 
+    /// <summary>How often the bucket has waited for the disk.</summary>
+    public async Task<long> FlushesAsync() => JsonDocument.Parse(await Http.GetStringAsync(new Uri(url, "/_emulator/stats"), Cancellation)).RootElement.GetProperty("flushes").GetInt64();
+
     /// <summary>How many requests there were, not counting those that look or break.</summary>
     public async Task<long> RequestsAsync()
     {

@@ -172,6 +172,18 @@ public sealed class KubernetesTests
         Assert.Equal([site["postgres"].Text(), "0.0.0.0/0", site["metadata"].Text()], stores.Select(rule => rule.To[0].IpBlock.Cidr));
     }
 
+    [Theory]
+    [MemberData(nameof(Overlays))]
+    public async Task Names_AreAskedOfPodsAndAtGkeOfTheNode(string overlay)
+    {
+        var names = (await LoadAsync(overlay)).OfType<V1NetworkPolicy>().Single(policy => policy.Name() == "names").Spec;
+        var rule = Assert.Single(names.Egress);
+        Assert.Equal(["UDP 53", "TCP 53"], rule.Ports.Select(port => $"{port.Protocol} {port.Port.Value}"));
+        Assert.Equal("kube-system", rule.To[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"]);
+        string?[] node = overlay == "gke" ? [Yaml.Load(Repository.PathOf("deploy/kubernetes/overlays/gke/site.yaml"))["data"]!["dns"].Text()] : [];
+        Assert.Equal(node, rule.To.Skip(1).Select(peer => peer.IpBlock.Cidr));
+    }
+
     private static Task<IReadOnlyList<object>> LoadAsync(string overlay) => Loaded.GetOrAdd(overlay, async name =>
     {
         var manifests = (await DeployTools.RenderAsync(Repository.PathOf($"deploy/kubernetes/overlays/{name}"))).Split("\n---\n");

@@ -15,9 +15,10 @@ internal sealed class Emulator : IAsyncDisposable
 
     private readonly DirectoryInfo _folder;
     private readonly TimeProvider _time;
+    private readonly bool _flush;
     private GcsEmulatorServer _server = null!;
 
-    private Emulator(DirectoryInfo folder, TimeProvider time) => (_folder, _time) = (folder, time);
+    private Emulator(DirectoryInfo folder, TimeProvider time, bool flush) => (_folder, _time, _flush) = (folder, time, flush);
 
     public HttpClient Http { get; private set; } = null!;
 
@@ -27,9 +28,9 @@ internal sealed class Emulator : IAsyncDisposable
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public static async Task<Emulator> StartAsync(TimeProvider? time = null)
+    public static async Task<Emulator> StartAsync(TimeProvider? time = null, bool flush = false)
     {
-        var emulator = new Emulator(Directory.CreateTempSubdirectory("silo-gcs-"), time ?? TimeProvider.System);
+        var emulator = new Emulator(Directory.CreateTempSubdirectory("silo-gcs-"), time ?? TimeProvider.System, flush);
         await emulator.StartServerAsync();
         return emulator;
     }
@@ -43,7 +44,7 @@ internal sealed class Emulator : IAsyncDisposable
     public async Task StartServerAsync()
     {
         _server = await GcsEmulatorServer.StartAsync(
-            new GcsEmulatorOptions { Port = 0, DataDirectory = Folder, Buckets = { Bucket }, TimeProvider = _time }, Cancellation);
+            new GcsEmulatorOptions { Port = 0, DataDirectory = Folder, Buckets = { Bucket }, TimeProvider = _time, FlushToDisk = _flush }, Cancellation);
         // A fresh connection per request: the handler repeats requests by itself when a reused one is cut.
         Http = new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.Zero }) { BaseAddress = _server.Url };
     }
@@ -52,6 +53,15 @@ internal sealed class Emulator : IAsyncDisposable
     {
         await StopAsync();
         await StartServerAsync();
+    }
+
+    /// <summary>Deletes the bucket, which must be empty, and makes it anew.</summary>
+    public async Task RenewBucketAsync()
+    {
+        using var deleted = await Http.DeleteAsync($"storage/v1/b/{Bucket}", Cancellation);
+        Assert.Equal(HttpStatusCode.NoContent, deleted.StatusCode);
+        using var created = await Http.PostAsync("storage/v1/b?project=p", new StringContent($$"""{"name":"{{Bucket}}"}"""), Cancellation);
+        Assert.Equal(HttpStatusCode.OK, created.StatusCode);
     }
 
     public static string ObjectPath(string name) => $"{ObjectsPath}/{Uri.EscapeDataString(name)}";

@@ -93,6 +93,36 @@ public sealed class FaultTests
     }
 
     [Theory]
+    [InlineData(false, 1_000_000, 100_000)]
+    [InlineData(true, 1_000_000, 100_000)]
+    [InlineData(false, 1_000, 200)]
+    [InlineData(true, 1_000, 200)]
+    [InlineData(true, 1_000, 0)]
+    public async Task Drop_AfterBytesOfAnInsert_StoresNothing(bool multipart, int bytes, int afterBytes)
+    {
+        await using var emulator = await Emulator.StartAsync();
+        await emulator.SetFaultsAsync($$"""[{"action":"drop","method":"insertObject","afterBytes":{{afterBytes}}}]""");
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() =>
+            multipart ? emulator.InsertMultipartAsync("""{"name":"x"}""", new byte[bytes]) : emulator.InsertAsync("x", new byte[bytes]));
+        Assert.Empty((await emulator.ListAsync()).Names);
+        Assert.Equal(1, (await emulator.StatisticsAsync()).GetProperty("faults").GetInt32());
+        // The client may know of the cut before what came until then is deleted.
+        await Eventually.IsAsync(() => Directory.GetFiles(Path.Combine(emulator.BucketFolder, "content")).Length == 0, "no content is left");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Drop_AfterMoreBytesThanThereAre_StoresTheObject(bool multipart)
+    {
+        await using var emulator = await Emulator.StartAsync();
+        await emulator.SetFaultsAsync("""[{"action":"drop","method":"insertObject","afterBytes":5000}]""");
+        var content = new byte[4_000];
+        await Emulator.ObjectAsync(multipart ? await emulator.InsertMultipartAsync("""{"name":"x"}""", content) : await emulator.InsertAsync("x", content));
+        Assert.Equal(content, await emulator.ReadAsync("x"));
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData(",\"status\":503")]
     public async Task LoseAnswer_DoesItAndTellsTheClientOtherwise(string status)

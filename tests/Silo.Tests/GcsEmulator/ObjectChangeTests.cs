@@ -51,6 +51,18 @@ public sealed class ObjectChangeTests
         Assert.Equal("content"u8.ToArray(), await emulator.ReadAsync("b/kept"));
     }
 
+    [Theory]
+    [InlineData("POST", "/copyTo/b/test-bucket/o/y")]
+    [InlineData("PATCH", "")]
+    public async Task Change_WithABodyThatIsNoObject_IsRefused(string method, string path)
+    {
+        await using var emulator = await Emulator.StartAsync();
+        await emulator.PutAsync("x", "1");
+        using var request = new HttpRequestMessage(new HttpMethod(method), Emulator.ObjectPath("x") + path) { Content = Json("[]") };
+        using var answer = await emulator.Http.SendAsync(request, Cancellation);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+    }
+
     [Fact]
     public async Task Delete_Missing_Is404()
     {

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using Microsoft.Extensions.Options;
 using Silo.GcsEmulator;
+using Silo.GcsEmulator.Store;
 
 namespace Silo.Tests.GcsEmulator;
 
@@ -53,6 +54,26 @@ public sealed class RestartTests
         Assert.Equal(["x", "y"], (await emulator.ListAsync()).Names);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Restart_AfterLinesThatArrivedInPart_CutsThemOff(int lines)
+    {
+        await using var emulator = await Emulator.StartAsync();
+        await emulator.PutAsync("x", "1");
+        await emulator.StopAsync();
+        var journal = Path.Combine(emulator.BucketFolder, "journal");
+        var whole = await File.ReadAllBytesAsync(journal, TestContext.Current.CancellationToken);
+        var lastLine = whole[(whole.AsSpan(0, whole.Length - 1).LastIndexOf((byte)'\n') + 1)..];
+        lastLine.AsSpan(30, 20).Clear();
+        await File.WriteAllBytesAsync(journal, [.. whole, .. Enumerable.Repeat(lastLine, lines).SelectMany(line => line)], TestContext.Current.CancellationToken);
+
+        await emulator.StartServerAsync();
+
+        Assert.Equal(whole, await File.ReadAllBytesAsync(journal, TestContext.Current.CancellationToken));
+        Assert.Equal(["x"], (await emulator.ListAsync()).Names);
+    }
+
     [Fact]
     public async Task Restart_WithDamagedJournalOrMissingContent_RefusesAndSaysWhere()
     {
@@ -75,6 +96,42 @@ public sealed class RestartTests
         Assert.Equal("1"u8.ToArray(), await emulator.ReadAsync("x"));
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("{\"Id\":\"0123")]
+    [InlineData("null")]
+    [InlineData("{}")]
+    [InlineData("{\"Id\":null,\"Target\":null,\"Content\":1}")]
+    public async Task Restart_WithADamagedUploadSession_ForgetsIt(string session)
+    {
+        await using var emulator = await Emulator.StartAsync();
+        await emulator.PutAsync("x", "1");
+        await emulator.StopAsync();
+        var sessions = Path.Combine(emulator.Folder, "sessions");
+        await File.WriteAllTextAsync(Path.Combine(sessions, new string('0', 32)), session, TestContext.Current.CancellationToken);
+
+        await emulator.StartServerAsync();
+
+        Assert.Equal("1"u8.ToArray(), await emulator.ReadAsync("x"));
+        Assert.Empty(Directory.GetFiles(sessions));
+    }
+
+    [Fact]
+    public async Task Restart_WithTwoObjectsOfTheSameBytes_RefusesAndSaysWhich()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        await emulator.PutAsync("x", "1");
+        await emulator.StopAsync();
+        var journal = Path.Combine(emulator.BucketFolder, "journal");
+        var json = (await File.ReadAllLinesAsync(journal, TestContext.Current.CancellationToken))[^1][9..].Replace("\"x\"", "\"y\"");
+        var line = $"{Crc32c.Of(Encoding.UTF8.GetBytes(json)):x8} {json}\n";
+        await File.AppendAllTextAsync(journal, line, TestContext.Current.CancellationToken);
+        var refusal = await Assert.ThrowsAsync<InvalidDataException>(emulator.StartServerAsync);
+        Assert.Contains("'y'", refusal.Message);
+        await File.WriteAllTextAsync(journal, (await File.ReadAllTextAsync(journal, TestContext.Current.CancellationToken))[..^line.Length], TestContext.Current.CancellationToken);
+        await emulator.StartServerAsync();
+    }
+
     [Fact]
     public async Task Journal_OfAnObjectWrittenOftenEnough_StaysShort()
     {
@@ -93,6 +150,27 @@ public sealed class RestartTests
         await emulator.RestartAsync();
         var kept = await emulator.GetAsync("kept");
         Assert.Equal((first.Generation, "10401"), (kept.Generation, kept.Metageneration));
+    }
+
+    [Fact]
+    public async Task Journal_ThatCannotBeWrittenAnew_GoesOn()
+    {
+        using var folder = new TestFolder();
+        var disk = new DiskFlush(waits: false);
+        using var bucket = Bucket.Create(folder["bucket"], new GenerationClock(TimeProvider.System), disk, TimeProvider.System);
+        using (var content = bucket.NewContent()) await bucket.PutAsync("x", ObjectMetadata.None, content, default);
+        Directory.CreateDirectory(Path.Combine(folder["bucket"], "journal.new"));
+        for (var number = 0; number < 10_010; number++) await bucket.PatchAsync("x", null, default, metadata => metadata);
+        Assert.Equal(10_011, bucket.Get("x", null, default).Metageneration);
+    }
+
+    [Fact]
+    public async Task Start_OnNoFolder_MakesOneForItsOwnerAlone()
+    {
+        using var folder = new TestFolder();
+        await using var server = await GcsEmulatorServer.StartAsync(
+            new GcsEmulatorOptions { Port = 0, DataDirectory = folder["data"] }, TestContext.Current.CancellationToken);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(folder["data"]));
     }
 
     [Fact]

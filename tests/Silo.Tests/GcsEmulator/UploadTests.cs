@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Net;
 
 namespace Silo.Tests.GcsEmulator;
@@ -78,6 +79,25 @@ public sealed class UploadTests
             $"upload/{Emulator.ObjectsPath}?uploadType=multipart", body, TestContext.Current.CancellationToken);
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
         Assert.Empty((await emulator.ListAsync()).Names);
+    }
+
+    [Fact]
+    public async Task Insert_BucketMadeAnewMeanwhile_IsRefusedAndTouchesNothingInIt()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        var body = new Pipe();
+        var insert = emulator.Http.PostAsync(
+            $"upload/{Emulator.ObjectsPath}?uploadType=media&name=x", new StreamContent(body.Reader.AsStream()), TestContext.Current.CancellationToken);
+        await body.Writer.WriteAsync(new byte[100_000], TestContext.Current.CancellationToken);
+        var contents = Path.Combine(emulator.BucketFolder, "content");
+        await Eventually.IsAsync(() => Directory.GetFiles(contents).Length == 1, "half of the body has arrived");
+        await emulator.RenewBucketAsync();
+        await emulator.PutAsync("y", "precious");
+        await body.Writer.CompleteAsync();
+        using var answer = await insert;
+        Assert.Equal(HttpStatusCode.NotFound, answer.StatusCode);
+        await emulator.RestartAsync();
+        Assert.Equal("precious"u8.ToArray(), await emulator.ReadAsync("y"));
     }
 
     [Fact]
