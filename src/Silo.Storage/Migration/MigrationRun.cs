@@ -92,6 +92,7 @@ public sealed partial class MigrationRun : IAsyncDisposable
                     Begin();
                     await migration.CatchUpAsync(isFrozen: false, Progress, token);
                     Found(_report with { CopySeconds = Seconds(began) });
+                    serving.MigratedBy(Operation);
                     await FreezeAsync(OrganizationDbType.Turso, serving.FlushAsync, token);
                     using var frozen = LimitFreeze(token);
                     await CompleteAsync(migration, frozen.Token);
