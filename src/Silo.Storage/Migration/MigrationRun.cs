@@ -271,7 +271,9 @@ public sealed partial class MigrationRun : IAsyncDisposable
         _frozenAt = _tools.Time.GetTimestamp();
         _status = _status with { Step = MigrationStep.Freezing };
         if (!await _tools.Catalog.FreezeAsync(Id, Operation, from, cancellationToken)) throw Refused("the catalog's row of the organization was changed meanwhile.");
-        await flush(cancellationToken);
+        // Where a write does not end soon, as an import's may not, writes are refused meanwhile like anywhere else.
+        using var frozen = LimitFreeze(cancellationToken);
+        await flush(frozen.Token);
     }
 
     private CancellationTokenSource LimitFreeze(CancellationToken cancellationToken)

@@ -280,6 +280,24 @@ public sealed class MigrationRunTests(SqldFixture fixture) : IClassFixture<SqldF
     }
 
     [Fact]
+    public async Task Write_ThatDoesNotEnd_IsWaitedForNoLongerThanAFreezeMayTake()
+    {
+        await using var bench = await DatabaseBench.StartAsync(new() { ["Migration:MaxFreeze"] = "00:00:01" });
+        var world = await WorldAsync(bench);
+        var gate = new Gate();
+        await using var turso = await world.OpenThroughAsync(_turso, gate);
+        await turso.CreateAsync(NewId(), new ContactFields("before"), Token);
+        var write = gate.Hold(() => turso.CreateAsync(NewId(), new ContactFields("endless"), Token));
+        await gate.Arrived;
+        var (failed, none) = await world.MigrateAsync(turso, MigrationKind.Migrate);
+        Assert.Null(none);
+        Assert.Contains("Migration:MaxFreeze", failed.Problem, StringComparison.Ordinal);
+        gate.Open();
+        await write;
+        await world.AssertOnTursoAsync(turso, 302);
+    }
+
+    [Fact]
     public async Task TwoOperators_AtOnce_AreTwoOfWhomOneIsRefused()
     {
         var world = await WorldAsync();
