@@ -2,6 +2,7 @@ using System.Globalization;
 using Silo.Contracts;
 using Silo.Contracts.Imports;
 using Silo.Storage.Contacts;
+using Silo.Storage.Gcs;
 using Silo.Storage.Imports;
 using Silo.Storage.Sqlite;
 using Silo.Storage.Turso;
@@ -53,11 +54,12 @@ public sealed partial class TursoOrgDatabase
             await WriteAsync(DatabaseOperation.Import, () => Task.Run(async () => { await run.MatchAsync(cancellationToken); return true; }, CancellationToken.None), cancellationToken);
             for (long last = await WriteAsync(DatabaseOperation.Import, () => run.BeginAsync(CancellationToken.None), cancellationToken), before = -1; last != before;)
             {
-                if (!held.IsRunning) throw new OrganizationException(OrganizationErrorCode.ImportInProgress, "The lease of the import could not be renewed; it goes on when it can be taken again.");
+                EnsureHeld(held);
                 cancellationToken.ThrowIfCancellationRequested();
                 before = last;
                 last = await WriteAsync(DatabaseOperation.Import, () => SendAsync(run, merge.Import.Id, before, now), cancellationToken);
             }
+            EnsureHeld(held);
             var done = await WriteAsync(DatabaseOperation.Import, async () => record(await Task.Run(() => run.CountAsync(CancellationToken.None))), cancellationToken);
             return await AddRecordAsync(done, TursoContactMerge.End(done.Import.Id), cancellationToken);
         }
@@ -112,14 +114,22 @@ public sealed partial class TursoOrgDatabase
         return sql.Table.Required.FirstOrDefault(column => LegacyContactSql.RequiredValue(column) is null) is { } unknown ? throw Unfit(CannotAdd(unknown)) : sql;
     }
 
+    private static void EnsureHeld(OwnershipLease held)
+    {
+        if (!held.IsRunning) throw new OrganizationException(OrganizationErrorCode.ImportInProgress, "The lease of the import could not be renewed; it goes on when it can be taken again.");
+    }
+
     private async Task<long> SendAsync(TursoContactMerge run, string import, long after, DateTimeOffset now)
     {
         try
         {
             return await run.SendAsync(after, now, CancellationToken.None);
         }
-        catch (TursoException e) when (e.Code?.StartsWith("SQLITE_CONSTRAINT", StringComparison.Ordinal) == true
-            && !e.Message.Contains(TursoContactMerge.ChunksTable, StringComparison.Ordinal))
+        catch (TursoException e) when (IsConstraint(e) && e.Message.Contains(TursoContactMerge.ChunksTable, StringComparison.Ordinal))
+        {
+            throw new OrganizationException(OrganizationErrorCode.ImportInProgress, "These rows came in already, by another cluster or by a try whose answer was lost; it goes on from where it is.", e);
+        }
+        catch (TursoException e) when (IsConstraint(e))
         {
             if (after == 0) throw Unfit(e);
             // A contact that came in meanwhile may be in the way: the next try knows of it.
@@ -129,6 +139,8 @@ public sealed partial class TursoOrgDatabase
             throw UnfitAfter(after, e);
         }
     }
+
+    private static bool IsConstraint(TursoException e) => e.Code?.StartsWith("SQLITE_CONSTRAINT", StringComparison.Ordinal) == true;
 
     /// <summary>Nothing is in, and nothing would be by trying again.</summary>
     private static ImportException Unfit(Exception cause) =>

@@ -13,8 +13,8 @@ namespace Silo.Storage.Imports;
 /// </summary>
 /// <remarks>
 /// A request that is a transaction needs no stream, which the server would give up after some seconds. With its rows each one writes down how
-/// far they go, in a row that can be there once: sent twice, or by two clusters at once, the second is refused whole. What was interrupted
-/// goes on behind the last one.
+/// far they go, in a row that can be there once, and only until the import is recorded: sent twice, or by two clusters at once, the second is
+/// refused whole. What was interrupted goes on behind the last one.
 /// </remarks>
 internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, PendingMerge merge, string time)
 {
@@ -24,6 +24,12 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
     private const string Chunks = $"""
         CREATE TABLE IF NOT EXISTS {ChunksTable} (subject TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
           imported INTEGER NOT NULL, updated INTEGER NOT NULL, PRIMARY KEY (subject, first)) STRICT, WITHOUT ROWID
+        """;
+
+    // NULL is refused. The chunks are deleted with the record, so that one alone tells whoever comes late that all of it is in.
+    private const string BeginChunk = $"""
+        INSERT INTO silo_import_chunks (subject, first, last, imported, updated)
+        VALUES ($subject, CASE WHEN {ImportRecord.ExistsSql} THEN NULL ELSE $first END, $last, 0, 0)
         """;
 
     private const string Counts = "SELECT coalesce(sum(imported), 0), coalesce(sum(updated), 0), count(*) FROM silo_import_chunks WHERE subject = $subject";
@@ -96,7 +102,7 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
         if (last == after) return last;
         List<TursoStatement> statements =
         [
-            Of("INSERT INTO silo_import_chunks (subject, first, last, imported, updated) VALUES ($subject, $first, $last, 0, 0)", ("first", after), ("last", last)),
+            Of(BeginChunk, ("first", after), ("last", last)),
         ];
         if (inserts is not null) statements.AddRange([Rows(_insert, inserts), Counting("imported", after)]);
         if (updates is not null) statements.AddRange([Rows(_insertChanged, updates), Counting("imported", after), Rows(_update, updates), Counting("updated", after)]);

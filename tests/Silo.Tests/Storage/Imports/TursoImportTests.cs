@@ -217,6 +217,30 @@ public sealed class TursoImportTests(SqldFixture fixture) : IClassFixture<SqldFi
         await editor.CreateAsync("free", new ContactFields("x", "free@x.org"), Token);
     }
 
+    /// <summary>The lease had run out, and another cluster was about to go on with an import that was done a moment later.</summary>
+    [Fact]
+    public async Task Import_ThatIsRecordedWhileAnotherClusterGoesOnWithIt_IsNotTakenInAgain()
+    {
+        await using var elsewhere = await DatabaseBench.StartAsync(); // where its lease is: as if the one had none any more
+        var gate = new Gate();
+        var url = await _turso.ProxyAsync(_remote, async context =>
+        {
+            if (context.Request.Path.Value!.EndsWith("cursor", StringComparison.Ordinal)) await gate.PassAsync();
+            return false;
+        });
+        var one = Cluster("one", _remote);
+        var two = Cluster("two", _turso.Open(url, HoldOn, organization: _remote.Organization.Value), elsewhere.Bucket);
+        var import = await StageAsync("one", "name\n" + string.Concat(Enumerable.Range(0, 1_200).Select(i => string.Create(CultureInfo.InvariantCulture, $"person {i}\n"))), new ImportOptions());
+        await gate.Hold(() => two.BeginAsync(import, Token));
+        await gate.Arrived;
+        await one.BeginAsync(import, Token);
+        Assert.Equal((ImportState.Completed, 1_200L), await one.FindAsync(import.Id, Wait, Token) is var first ? (first.State, first.Imported) : default);
+        gate.Open();
+        Assert.Equal((ImportState.Completed, 1_200L), await two.FindAsync(import.Id, Wait, Token) is var second ? (second.State, second.Imported) : default);
+        Assert.Equal(1_200, await CountAsync());
+        Assert.Equal(0, (await _remote.QueryAsync(new TursoStatement("SELECT count(*) FROM silo_import_chunks"), Token)).Rows[0][0].AsInteger());
+    }
+
     [Fact]
     public async Task Import_WhileTheOrganizationIsMigrated_WaitsForItsEnd()
     {
