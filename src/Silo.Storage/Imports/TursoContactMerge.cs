@@ -37,6 +37,8 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
     private const string Row = "silo_row";
     private const string Places = $"(SELECT key AS silo_place, value AS {Row} FROM json_each($rows))";
 
+    private int _rows = merge.Options.TursoRows; // fewer once a request was too large
+
     private readonly string _insert = InsertSql(sql.Table, "");
     private readonly string _insertChanged = InsertSql(sql.Table, $" AND {IsChanged(sql.Table)}");
     private readonly string _update = UpdateSql(sql.Table, merge);
@@ -98,8 +100,25 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
     /// <returns>The last row of them; the same as <paramref name="after"/> when there are no more.</returns>
     public async Task<long> SendAsync(long after, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var (inserts, updates, last) = await BackgroundThread.RunAsync(() => Next(after, now));
-        if (last == after) return last;
+        while (true)
+        {
+            var (inserts, updates, last, rows) = await BackgroundThread.RunAsync(() => Next(after, now));
+            if (last == after) return last;
+            try
+            {
+                await SendAsync(inserts, updates, after, last, cancellationToken);
+                return last;
+            }
+            catch (TursoException e) when (e is { Failure: TursoFailure.TooLarge, MayHaveExecuted: false } && rows > 1)
+            {
+                // How much a server takes, or a proxy before it, shows only when it refuses; TursoBytes counts what the rows are before they are JSON.
+                _rows = rows / 2;
+            }
+        }
+    }
+
+    private async Task SendAsync(string? inserts, string? updates, long after, long last, CancellationToken cancellationToken)
+    {
         List<TursoStatement> statements =
         [
             Of(BeginChunk, ("first", after), ("last", last)),
@@ -107,7 +126,6 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
         if (inserts is not null) statements.AddRange([Rows(_insert, inserts), Counting("imported", after)]);
         if (updates is not null) statements.AddRange([Rows(_insertChanged, updates), Counting("imported", after), Rows(_update, updates), Counting("updated", after)]);
         await remote.ExecuteAllAsync(statements, cancellationToken);
-        return last;
     }
 
     /// <summary>What came of all its transactions.</summary>
@@ -131,12 +149,12 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
     }
 
     /// <summary>The next rows as JSON, to be added and to be overwritten.</summary>
-    private (string? Inserts, string? Updates, long Last) Next(long after, DateTimeOffset now)
+    private (string? Inserts, string? Updates, long Last, int Rows) Next(long after, DateTimeOffset now)
     {
         using var staged = OrgConnection.OpenScratch(merge.Staged.Path);
         var ids = new ContactIdSequence();
         staged.CreateFunction("silo_next_id", () => ids.Next(now));
-        var rows = staged.Scalar<string>(
+        var found = staged.Scalar<string>(
             """
             SELECT coalesce(max(row), $after) || '/' || count(*) FROM (
               SELECT row, sum(200 + coalesce(octet_length(name), 0) + coalesce(octet_length(email), 0) + coalesce(octet_length(phone), 0) + coalesce(octet_length(company), 0)
@@ -144,11 +162,12 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
               FROM (SELECT * FROM rows WHERE row > $after ORDER BY row LIMIT $limit))
             WHERE bytes <= $bytes OR number = 1
             """,
-            ("$after", after), ("$limit", merge.Options.TursoRows), ("$bytes", merge.Options.TursoBytes))!;
-        var last = long.Parse(rows.AsSpan(0, rows.IndexOf('/', StringComparison.Ordinal)), CultureInfo.InvariantCulture);
-        if (last == after) return (null, null, after);
+            ("$after", after), ("$limit", _rows), ("$bytes", merge.Options.TursoBytes))!;
+        var end = found.IndexOf('/', StringComparison.Ordinal);
+        var (last, rows) = (long.Parse(found.AsSpan(0, end), CultureInfo.InvariantCulture), int.Parse(found.AsSpan(end + 1), CultureInfo.InvariantCulture));
+        if (last == after) return (null, null, after, 0);
         const string Found = ", 'contact', found.id, 'wasEmail', found.email, 'wasPhone', found.phone";
-        return (Part("found.row IS NULL", ""), merge.Import.Options.OverwriteExisting ? Part("found.row IS NOT NULL", Found) : null, last);
+        return (Part("found.row IS NULL", ""), merge.Import.Options.OverwriteExisting ? Part("found.row IS NOT NULL", Found) : null, last, rows);
 
         string? Part(string condition, string more) => staged.Scalar<string>(
             $"""

@@ -131,6 +131,43 @@ public sealed class TursoImportTests(SqldFixture fixture) : IClassFixture<SqldFi
         Assert.Equal((ImportState.Completed, 10L), await one.FindAsync(next.Id, Wait, Token) is var after ? (after.State, after.Skipped) : default);
     }
 
+    /// <summary>No row breaks a rule, and none will ever come in; those that wait behind it must.</summary>
+    [Theory]
+    [InlineData("CREATE TABLE contacts (id TEXT, name TEXT, email TEXT); CREATE TRIGGER broken AFTER INSERT ON contacts BEGIN INSERT INTO missing VALUES (1); END")]
+    [InlineData("CREATE TABLE people (id TEXT, name TEXT, email TEXT, created_at TEXT, updated_at TEXT); CREATE VIEW contacts AS SELECT * FROM people")]
+    public async Task Import_ThatTheDatabaseNeverTakes_FailsAndChangesNothing(string schema)
+    {
+        await _remote.ExecuteScriptAsync(schema, Token);
+        var one = Cluster("one", _remote);
+        var import = await StageAsync("one", 0, 10);
+        await one.BeginAsync(import, Token);
+        var done = await one.FindAsync(import.Id, Wait, Token);
+        Assert.Equal((ImportState.Failed, "database_refused"), (done.State, done.Errors is [var error, ..] ? error.Code : null));
+        Assert.Equal(ImportState.Failed, (await (await DatabaseAsync("two", _remote, Token)).FindImportAsync(import.Id, Token))!.Status.State);
+        Assert.Equal(0, await CountAsync());
+    }
+
+    /// <summary>A proxy takes less than we would send; what it takes shows only when it refuses.</summary>
+    [Theory]
+    [InlineData(20_000, ImportState.Completed)]
+    [InlineData(3_000, ImportState.Failed)]
+    public async Task Import_WhoseTransactionsAreTooLarge_SendsSmallerOnes(int largest, ImportState state)
+    {
+        var url = await _turso.ProxyAsync(_remote, context =>
+        {
+            var isTooLarge = context.Request.ContentLength > largest;
+            if (isTooLarge) context.Response.StatusCode = 413;
+            return Task.FromResult(isTooLarge);
+        });
+        var one = Cluster("one", _turso.Open(url, organization: _remote.Organization.Value));
+        var import = await StageAsync("one", $"name,email,notes\n{string.Concat(Enumerable.Range(0, 40).Select(i => string.Create(CultureInfo.InvariantCulture, $"person {i},p-{i}@x.org,{new string('x', 2_000)}\n")))}", new ImportOptions());
+        await one.BeginAsync(import, Token);
+        var done = await one.FindAsync(import.Id, Wait, Token);
+        Assert.Equal((state, state == ImportState.Completed ? 40 : 0), (done.State, done.Imported));
+        if (state == ImportState.Completed) await EndsWithAsync(40);
+        else Assert.Equal("database_refused", done.Errors[0].Code);
+    }
+
     /// <summary>Such as a contact that came in meanwhile: the next try passes over it.</summary>
     [Fact]
     public async Task Import_ThatIsRefusedOnceOnTheWay_GoesOn()
