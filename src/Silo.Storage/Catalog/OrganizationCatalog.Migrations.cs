@@ -16,9 +16,9 @@ public sealed partial class OrganizationCatalog
 {
     private const string Mine = "organization_id = @id AND operation_id = @operation AND finished_at IS NULL";
 
-    // Only these have set is_db_provisioning; the older system sets it for reasons of its own. The flag is written as text: then it is
+    // Only these have set is_db_provisioning; the older system sets it for reasons of its own, and a verification compares without it. The flag is written as text: then it is
     // right for the older table in PostgreSQL, which has a boolean there, and for an integer too.
-    private const string IsFrozenStep = "step IN ('freezing', 'catching_up', 'verifying', 'uploading')";
+    private const string IsFrozenStep = "kind IN ('migrate', 'rehearse', 'roll_back') AND step IN ('freezing', 'catching_up', 'verifying', 'uploading')";
 
     private const string SelectMigration = """
         SELECT m.organization_id, m.operation_id, m.kind, m.step, m.started_at, m.renewed_at, m.finished_at, m.flipped_at, m.verified_at, m.problem, m.report

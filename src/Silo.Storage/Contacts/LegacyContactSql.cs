@@ -113,6 +113,22 @@ internal static class LegacyContactSql
         return condition.ToString();
     }
 
+    /// <summary>
+    /// The condition that a contact has the e-mail of <c>$emailKey</c>, or no e-mail and the phone of <c>$phoneKey</c>; if nothing else tells, by
+    /// <c>$wasEmail</c> and <c>$wasPhone</c>, which are what it had when it was found by them.
+    /// </summary>
+    /// <param name="table">The table.</param>
+    /// <param name="of">What stands for a parameter.</param>
+    public static string IsOf(ContactTable table, Func<string, string> of)
+    {
+        var (email, phone) = (table.Of("email"), table.Of("phone"));
+        var isSamePhone = table.TryGetColumn("phone", out var column) ? $"({phone} IS {of("$wasPhone")} OR {PhoneKey(column)} = {of("$phoneKey")})" : "false";
+        return $"""
+            CASE WHEN {of("$emailKey")} IS NULL THEN {email} IS NULL AND {isSamePhone}
+              ELSE {email} IS {of("$wasEmail")} OR lower({email}) = {of("$emailKey")} END
+            """;
+    }
+
     /// <summary>The value of <c>$emailGlob</c>: null for an address of ASCII, which <c>$emailKey</c> finds.</summary>
     public static string? EmailGlob(string? email)
     {

@@ -6,8 +6,8 @@ namespace Silo.Storage.Databases;
 
 /// <summary>
 /// Keeps an open database on Turso from serving what the catalog says otherwise by now. Nobody owns such a database, so the catalog's row is
-/// what tells whether it is being migrated, or was: a write looks at it each time (below a millisecond, beside a request over the
-/// network), a read when the last look is <see cref="MaxAge"/> old.
+/// what tells whether it is being migrated, or was: a write looks at it before and after (below a millisecond each, beside a request over
+/// the network), a read when the last look is <see cref="MaxAge"/> old.
 /// </summary>
 internal sealed class CatalogWatch(Organization opened, OrganizationCatalog catalog, TimeProvider time)
 {
@@ -55,6 +55,27 @@ internal sealed class CatalogWatch(Organization opened, OrganizationCatalog cata
         }
     }
 
+    /// <summary>
+    /// Confirms what the server has committed. The look before it was sent may have come just before a migration of another cluster, which
+    /// waits for its own writes alone, and the commit after that one's last comparison. Only a look that begins after the commit tells.
+    /// </summary>
+    /// <param name="ownMigration">The migration that waits for the writes of this activation before it compares for the last time; null for none.</param>
+    /// <exception cref="OrganizationException"><see cref="OrganizationException.MayHaveHappened"/>: it may be in the place that counts, or not.</exception>
+    public async Task AfterWriteAsync(string? ownMigration)
+    {
+        try
+        {
+            if (!(await LookAsync(CancellationToken.None)).IsDbProvisioning) return;
+            // One operation at a time has the organization: if that is ours, no other one can have passed this write by.
+            if (ownMigration is not null && await catalog.FindMigrationAsync(opened.Id, CancellationToken.None) is { IsRunning: true } running && running.OperationId == ownMigration) return;
+        }
+        catch (Exception e) when (e is OrganizationException or CatalogException)
+        {
+            throw Unconfirmed(e);
+        }
+        throw Unconfirmed(null);
+    }
+
     private async Task<Organization> LookAsync(CancellationToken cancellationToken)
     {
         var began = time.GetTimestamp();
@@ -71,4 +92,11 @@ internal sealed class CatalogWatch(Organization opened, OrganizationCatalog cata
     /// <summary>Nothing was done, and the activation goes at once: the same call finds the new place.</summary>
     private static OrganizationException MovedAway() =>
         new(OrganizationErrorCode.DatabaseUnavailable, "The organization's database was moved; it is being opened where it is now.") { RetryAfter = TimeSpan.FromMilliseconds(100) };
+
+    private static OrganizationException Unconfirmed(Exception? cause) =>
+        new(OrganizationErrorCode.DatabaseUnavailable, "The organization was migrated while the change was made: it may or may not be where the organization is now. Read before you send it again.", cause)
+        {
+            RetryAfter = MigrationPoll,
+            MayHaveHappened = true,
+        };
 }

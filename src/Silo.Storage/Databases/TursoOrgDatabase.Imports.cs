@@ -2,6 +2,7 @@ using System.Globalization;
 using Silo.Contracts;
 using Silo.Contracts.Imports;
 using Silo.Storage.Contacts;
+using Silo.Storage.Gcs;
 using Silo.Storage.Imports;
 using Silo.Storage.Sqlite;
 using Silo.Storage.Turso;
@@ -14,8 +15,10 @@ public sealed partial class TursoOrgDatabase
     private const string NothingIsIn = "Nothing was changed.";
     private const string PartIsIn = "The rows until there are in.";
 
+    private const long NotBegun = -1;
+
     private volatile bool _hasAudit;
-    private (string Import, long After)? _refusedAt; // of the import that runs: where the table refused a row last
+    private (string Import, long After)? _refusedAt; // of the import that runs: behind which row something was refused last
 
     /// <inheritdoc/>
     public ValueTask<ImportRecord?> FindImportAsync(string id, CancellationToken cancellationToken) => ReadAsync(
@@ -38,26 +41,27 @@ public sealed partial class TursoOrgDatabase
 
     /// <inheritdoc/>
     /// <exception cref="OrganizationException">See <see cref="WriteAsync"/>. It goes on where it was when it is tried again.</exception>
-    /// <exception cref="ImportException">The older table does not take such rows.</exception>
+    /// <exception cref="ImportException">The table or the server does not take such rows.</exception>
     async Task<ImportRecord> IOrgDatabase.MergeAsync(PendingMerge merge, Func<MergeCounts, ImportRecord> record, CancellationToken cancellationToken)
     {
         await using var held = await _importLock.TakeAsync(cancellationToken);
         try
         {
             var now = _time.GetUtcNow();
-            var sql = await WriteAsync(DatabaseOperation.Import, () => PrepareForImportAsync(merge), cancellationToken);
+            var sql = await WriteAsync(DatabaseOperation.Import, () => UnlessRefusedAsync(merge.Import.Id, NotBegun, () => PrepareForImportAsync(merge)), cancellationToken);
             // Between the lock and here another cluster may have taken in this very import.
             if (await FindImportAsync(merge.Import.Id, cancellationToken) is { } known) return known;
             var run = new TursoContactMerge(_remote, sql, merge, ContactSql.Timestamp(now));
             // What is matched is matched in a file, and that blocks.
-            await WriteAsync(DatabaseOperation.Import, () => Task.Run(async () => { await run.MatchAsync(cancellationToken); return true; }, CancellationToken.None), cancellationToken);
-            for (long last = await WriteAsync(DatabaseOperation.Import, () => run.BeginAsync(CancellationToken.None), cancellationToken), before = -1; last != before;)
+            await WriteAsync(DatabaseOperation.Import, () => UnlessRefusedAsync(merge.Import.Id, NotBegun, () => Task.Run(async () => { await run.MatchAsync(cancellationToken); return true; }, CancellationToken.None)), cancellationToken);
+            for (long last = await WriteAsync(DatabaseOperation.Import, () => UnlessRefusedAsync(merge.Import.Id, NotBegun, () => run.BeginAsync(CancellationToken.None)), cancellationToken), before = -1; last != before;)
             {
-                if (!held.IsRunning) throw new OrganizationException(OrganizationErrorCode.ImportInProgress, "The lease of the import could not be renewed; it goes on when it can be taken again.");
+                EnsureHeld(held);
                 cancellationToken.ThrowIfCancellationRequested();
                 before = last;
-                last = await WriteAsync(DatabaseOperation.Import, () => SendAsync(run, merge.Import.Id, before, now), cancellationToken);
+                last = await WriteAsync(DatabaseOperation.Import, () => UnlessRefusedAsync(merge.Import.Id, before, () => run.SendAsync(before, now, CancellationToken.None)), cancellationToken);
             }
+            EnsureHeld(held);
             var done = await WriteAsync(DatabaseOperation.Import, async () => record(await Task.Run(() => run.CountAsync(CancellationToken.None))), cancellationToken);
             return await AddRecordAsync(done, TursoContactMerge.End(done.Import.Id), cancellationToken);
         }
@@ -112,31 +116,46 @@ public sealed partial class TursoOrgDatabase
         return sql.Table.Required.FirstOrDefault(column => LegacyContactSql.RequiredValue(column) is null) is { } unknown ? throw Unfit(CannotAdd(unknown)) : sql;
     }
 
-    private async Task<long> SendAsync(TursoContactMerge run, string import, long after, DateTimeOffset now)
+    private static void EnsureHeld(OwnershipLease held)
+    {
+        if (!held.IsRunning) throw new OrganizationException(OrganizationErrorCode.ImportInProgress, "The lease of the import could not be renewed; it goes on when it can be taken again.");
+    }
+
+    /// <summary>Ends an import that would be refused again and again: those behind it wait, and so does a migration.</summary>
+    private async Task<T> UnlessRefusedAsync<T>(string import, long after, Func<Task<T>> step)
     {
         try
         {
-            return await run.SendAsync(after, now, CancellationToken.None);
+            return await step();
         }
-        catch (TursoException e) when (e.Code?.StartsWith("SQLITE_CONSTRAINT", StringComparison.Ordinal) == true
-            && !e.Message.Contains(TursoContactMerge.ChunksTable, StringComparison.Ordinal))
+        catch (TursoException e) when (IsConstraint(e) && e.Message.Contains(TursoContactMerge.ChunksTable, StringComparison.Ordinal))
         {
-            if (after == 0) throw Unfit(e);
-            // A contact that came in meanwhile may be in the way: the next try knows of it.
+            throw new OrganizationException(OrganizationErrorCode.ImportInProgress, "These rows came in already, by another cluster or by a try whose answer was lost; it goes on from where it is.", e);
+        }
+        catch (TursoException e) when (IsLasting(e))
+        {
+            if (after == 0 && IsConstraint(e)) throw Unfit(e);
+            // A contact that came in meanwhile may be in the way, or somebody be changing the table: the next try knows of it.
             var isAgain = _refusedAt == (import, after);
             _refusedAt = (import, after);
             if (!isAgain) throw;
-            throw UnfitAfter(after, e);
+            throw after > 0 ? UnfitAfter(after, e) : Unfit(e);
         }
     }
 
+    /// <summary>Whether the rows or the table are at fault, or the size of one row, and not the state of the server, which an operator mends while an import waits.</summary>
+    private static bool IsLasting(TursoException e) =>
+        IsConstraint(e) || e is { Failure: TursoFailure.TooLarge, MayHaveExecuted: false } or { Failure: TursoFailure.Refused, Code: "SQLITE_ERROR" or "SQLITE_UNKNOWN" or "SQL_INPUT_ERROR" or "SQLITE_MISMATCH" or "SQLITE_TOOBIG" };
+
+    private static bool IsConstraint(TursoException e) => e.Code?.StartsWith("SQLITE_CONSTRAINT", StringComparison.Ordinal) == true;
+
     /// <summary>Nothing is in, and nothing would be by trying again.</summary>
     private static ImportException Unfit(Exception cause) =>
-        new(ImportErrorCode.DatabaseRefused, 0, "The organization's older table of contacts does not take these rows; an operator finds the reason in the log of the silo. " + NothingIsIn, cause);
+        new(ImportErrorCode.DatabaseRefused, 0, "The organization's table of contacts, or its server, does not take these rows; an operator finds the reason in the log of the silo. " + NothingIsIn, cause);
 
     /// <summary>What is in stays, as it was answered to readers; nothing more would come in by trying again.</summary>
     private static ImportException UnfitAfter(long row, Exception cause) =>
-        new(ImportErrorCode.DatabaseRefused, 0, string.Create(CultureInfo.InvariantCulture, $"The organization's older table of contacts does not take some row after row {row}; an operator finds the reason in the log of the silo. {PartIsIn}"), cause);
+        new(ImportErrorCode.DatabaseRefused, 0, string.Create(CultureInfo.InvariantCulture, $"The organization's table of contacts, or its server, does not take some row after row {row}; an operator finds the reason in the log of the silo. {PartIsIn}"), cause);
 
     /// <summary>Writes the record down, once.</summary>
     private Task<ImportRecord> AddRecordAsync(ImportRecord record, TursoStatement? also, CancellationToken cancellationToken) => WriteAsync(

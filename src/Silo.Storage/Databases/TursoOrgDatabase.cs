@@ -37,6 +37,7 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
     private int _writing;
     private volatile bool _closing;
     private volatile string? _problem;
+    private volatile string? _migration;
 
     internal TursoOrgDatabase(TursoDatabase remote, CatalogWatch watch, TursoImportLock importLock, DatabaseOptions options, TimeProvider time, ILogger logger, DatabaseMetrics? metrics = null)
     {
@@ -157,7 +158,13 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
         TursoUrl = _remote.Address.ToString(),
     };
 
-    /// <summary>Waits until the writes that are under way have ended. Who has set <c>is_db_provisioning</c> before knows then that there are none.</summary>
+    /// <summary>
+    /// Says which migration waits with <see cref="FlushAsync"/>: what its freeze meets under way here is in its last comparison, and counts.
+    /// Once it has ended, by whatever, this says nothing any more.
+    /// </summary>
+    internal void MigratedBy(string operation) => _migration = operation;
+
+    /// <summary>Waits until the writes that are under way have ended. Who has set <c>is_db_provisioning</c> before knows then that there are none here.</summary>
     public async Task FlushAsync(CancellationToken cancellationToken)
     {
         await _flushing.WaitAsync(cancellationToken); // two that take places by turns would wait for each other
@@ -218,7 +225,8 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
     /// <summary>Makes a change. One that has begun is finished, whoever leaves meanwhile.</summary>
     /// <exception cref="OrganizationException">
     /// <see cref="OrganizationErrorCode.TooManyRequests"/> when too many wait; <see cref="OrganizationErrorCode.DatabaseProvisioning"/> while the
-    /// organization is being migrated; <see cref="OrganizationErrorCode.DatabaseUnavailable"/> when the server fails: nothing was done unless
+    /// organization is being migrated; <see cref="OrganizationErrorCode.DatabaseUnavailable"/> when the server fails, or the organization was
+    /// migrated meanwhile: nothing was done unless
     /// <see cref="OrganizationException.MayHaveHappened"/>.
     /// </exception>
     private async Task<T> WriteAsync<T>(DatabaseOperation operation, Func<Task<T>> write, CancellationToken cancellationToken)
@@ -239,6 +247,7 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
                 await _watch.BeforeWriteAsync(cancellationToken);
                 var result = await RunAsync(operation, write);
                 _problem = null;
+                await _watch.AfterWriteAsync(_migration);
                 return result;
             }
             catch (TursoException e)

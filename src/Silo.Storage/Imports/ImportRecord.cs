@@ -30,6 +30,9 @@ public sealed record ImportRecord(StagedImport Import, ImportStatus Status)
     /// <summary>Finds one, of <c>$id</c>: its details.</summary>
     internal const string FindSql = $"SELECT details FROM silo_audit WHERE action = '{Action}' AND subject = $id";
 
+    /// <summary>Whether there is one, of <c>$subject</c>.</summary>
+    internal const string ExistsSql = $"EXISTS (SELECT 1 FROM silo_audit WHERE action = '{Action}' AND subject = $subject)";
+
     /// <summary>A page of the audit trail: as <see cref="ContactSql.List"/> is one of contacts.</summary>
     internal const string ListSql = $"SELECT json_group_array({Json}), count(*), min(seq) FROM (SELECT * FROM silo_audit WHERE seq < $before ORDER BY seq DESC LIMIT $limit)";
 

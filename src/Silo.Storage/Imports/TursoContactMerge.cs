@@ -13,8 +13,8 @@ namespace Silo.Storage.Imports;
 /// </summary>
 /// <remarks>
 /// A request that is a transaction needs no stream, which the server would give up after some seconds. With its rows each one writes down how
-/// far they go, in a row that can be there once: sent twice, or by two clusters at once, the second is refused whole. What was interrupted
-/// goes on behind the last one.
+/// far they go, in a row that can be there once, and only until the import is recorded: sent twice, or by two clusters at once, the second is
+/// refused whole. What was interrupted goes on behind the last one.
 /// </remarks>
 internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, PendingMerge merge, string time)
 {
@@ -26,11 +26,21 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
           imported INTEGER NOT NULL, updated INTEGER NOT NULL, PRIMARY KEY (subject, first)) STRICT, WITHOUT ROWID
         """;
 
+    // NULL is refused. The chunks are deleted with the record, so that one alone tells whoever comes late that all of it is in.
+    private const string BeginChunk = $"""
+        INSERT INTO silo_import_chunks (subject, first, last, imported, updated)
+        VALUES ($subject, CASE WHEN {ImportRecord.ExistsSql} THEN NULL ELSE $first END, $last, 0, 0)
+        """;
+
     private const string Counts = "SELECT coalesce(sum(imported), 0), coalesce(sum(updated), 0), count(*) FROM silo_import_chunks WHERE subject = $subject";
 
     private const string Row = "silo_row";
+    private const string Places = $"(SELECT key AS silo_place, value AS {Row} FROM json_each($rows))";
 
-    private readonly string _insert = InsertSql(sql.Table);
+    private int _rows = merge.Options.TursoRows; // fewer once a request was too large
+
+    private readonly string _insert = InsertSql(sql.Table, "");
+    private readonly string _insertChanged = InsertSql(sql.Table, $" AND {IsChanged(sql.Table)}");
     private readonly string _update = UpdateSql(sql.Table, merge);
 
     /// <summary>The fields that rows of this import have values for, so that the table must have columns for them.</summary>
@@ -45,25 +55,32 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
         staged.Execute("""
             BEGIN;
             DROP TABLE IF EXISTS there;
-            CREATE TABLE there (place INTEGER PRIMARY KEY, id TEXT, email_key TEXT, phone_key TEXT);
+            CREATE TABLE there (place INTEGER PRIMARY KEY, id TEXT, email_key TEXT, phone_key TEXT, email TEXT, phone TEXT);
             """);
-        using (var add = staged.Prepare("INSERT INTO there (id, email_key, phone_key) VALUES ($id, $email, $phone)", "$id", "$email", "$phone"))
+        const string Add = "INSERT INTO there (id, email_key, phone_key, email, phone) VALUES ($id, $emailKey, $phoneKey, $email, $phone)";
+        using (var add = staged.Prepare(Add, "$id", "$emailKey", "$phoneKey", "$email", "$phone"))
         {
             var table = sql.Table;
             await using var contacts = await remote.OpenCursorAsync(
                 new TursoStatement($"SELECT {table.Of("id")}, {table.Of("email")}, {table.Of("phone")} FROM contacts ORDER BY {table.Order}"), cancellationToken);
             await foreach (var contact in contacts.ReadAllAsync(cancellationToken))
-                add.With(Text(contact[0]), ContactRules.EmailKey(Text(contact[1])), ContactRules.PhoneKey(Text(contact[2]))).ExecuteNonQuery();
+            {
+                var (email, phone) = (Text(contact[1]), Text(contact[2]));
+                // Our own table has the keys to see by whether a contact is still the one; an older one has what they were made of.
+                add.With(Text(contact[0]), ContactRules.EmailKey(email), ContactRules.PhoneKey(phone), table.IsOwn ? null : email, table.IsOwn ? null : phone).ExecuteNonQuery();
+            }
         }
         // Of contacts that should not be there twice the newest counts.
         staged.Execute("""
-            CREATE TABLE found (row INTEGER PRIMARY KEY, id TEXT);
+            CREATE TABLE found (row INTEGER PRIMARY KEY, id TEXT, email TEXT, phone TEXT);
             CREATE INDEX there_email ON there (email_key) WHERE email_key IS NOT NULL;
             CREATE INDEX there_phone ON there (phone_key) WHERE email_key IS NULL AND phone_key IS NOT NULL;
-            INSERT INTO found SELECT r.row, (SELECT t.id FROM there t WHERE t.place = m.place)
-              FROM rows r JOIN (SELECT email_key AS k, max(place) AS place FROM there WHERE email_key IS NOT NULL GROUP BY email_key) m ON m.k = r.email_key;
-            INSERT INTO found SELECT r.row, (SELECT t.id FROM there t WHERE t.place = m.place)
+            INSERT INTO found SELECT r.row, t.id, t.email, t.phone
+              FROM rows r JOIN (SELECT email_key AS k, max(place) AS place FROM there WHERE email_key IS NOT NULL GROUP BY email_key) m ON m.k = r.email_key
+              JOIN there t ON t.place = m.place;
+            INSERT INTO found SELECT r.row, t.id, t.email, t.phone
               FROM rows r JOIN (SELECT phone_key AS k, max(place) AS place FROM there WHERE email_key IS NULL AND phone_key IS NOT NULL GROUP BY phone_key) m ON m.k = r.phone_key
+              JOIN there t ON t.place = m.place
               WHERE r.email_key IS NULL;
             COMMIT;
             """);
@@ -83,16 +100,32 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
     /// <returns>The last row of them; the same as <paramref name="after"/> when there are no more.</returns>
     public async Task<long> SendAsync(long after, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var (inserts, updates, last) = await BackgroundThread.RunAsync(() => Next(after, now));
-        if (last == after) return last;
+        while (true)
+        {
+            var (inserts, updates, last, rows) = await BackgroundThread.RunAsync(() => Next(after, now));
+            if (last == after) return last;
+            try
+            {
+                await SendAsync(inserts, updates, after, last, cancellationToken);
+                return last;
+            }
+            catch (TursoException e) when (e is { Failure: TursoFailure.TooLarge, MayHaveExecuted: false } && rows > 1)
+            {
+                // How much a server takes, or a proxy before it, shows only when it refuses; TursoBytes counts what the rows are before they are JSON.
+                _rows = rows / 2;
+            }
+        }
+    }
+
+    private async Task SendAsync(string? inserts, string? updates, long after, long last, CancellationToken cancellationToken)
+    {
         List<TursoStatement> statements =
         [
-            Of("INSERT INTO silo_import_chunks (subject, first, last, imported, updated) VALUES ($subject, $first, $last, 0, 0)", ("first", after), ("last", last)),
+            Of(BeginChunk, ("first", after), ("last", last)),
         ];
         if (inserts is not null) statements.AddRange([Rows(_insert, inserts), Counting("imported", after)]);
-        if (updates is not null) statements.AddRange([Rows(_update, updates), Counting("updated", after)]);
+        if (updates is not null) statements.AddRange([Rows(_insertChanged, updates), Counting("imported", after), Rows(_update, updates), Counting("updated", after)]);
         await remote.ExecuteAllAsync(statements, cancellationToken);
-        return last;
     }
 
     /// <summary>What came of all its transactions.</summary>
@@ -116,12 +149,12 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
     }
 
     /// <summary>The next rows as JSON, to be added and to be overwritten.</summary>
-    private (string? Inserts, string? Updates, long Last) Next(long after, DateTimeOffset now)
+    private (string? Inserts, string? Updates, long Last, int Rows) Next(long after, DateTimeOffset now)
     {
         using var staged = OrgConnection.OpenScratch(merge.Staged.Path);
         var ids = new ContactIdSequence();
         staged.CreateFunction("silo_next_id", () => ids.Next(now));
-        var rows = staged.Scalar<string>(
+        var found = staged.Scalar<string>(
             """
             SELECT coalesce(max(row), $after) || '/' || count(*) FROM (
               SELECT row, sum(200 + coalesce(octet_length(name), 0) + coalesce(octet_length(email), 0) + coalesce(octet_length(phone), 0) + coalesce(octet_length(company), 0)
@@ -129,15 +162,18 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
               FROM (SELECT * FROM rows WHERE row > $after ORDER BY row LIMIT $limit))
             WHERE bytes <= $bytes OR number = 1
             """,
-            ("$after", after), ("$limit", merge.Options.TursoRows), ("$bytes", merge.Options.TursoBytes))!;
-        var last = long.Parse(rows.AsSpan(0, rows.IndexOf('/', StringComparison.Ordinal)), CultureInfo.InvariantCulture);
-        return last == after ? (null, null, after) : (Part("found.row IS NULL", "silo_next_id()"), merge.Import.Options.OverwriteExisting ? Part("found.row IS NOT NULL", "found.id") : null, last);
+            ("$after", after), ("$limit", _rows), ("$bytes", merge.Options.TursoBytes))!;
+        var end = found.IndexOf('/', StringComparison.Ordinal);
+        var (last, rows) = (long.Parse(found.AsSpan(0, end), CultureInfo.InvariantCulture), int.Parse(found.AsSpan(end + 1), CultureInfo.InvariantCulture));
+        if (last == after) return (null, null, after, 0);
+        const string Found = ", 'contact', found.id, 'wasEmail', found.email, 'wasPhone', found.phone";
+        return (Part("found.row IS NULL", ""), merge.Import.Options.OverwriteExisting ? Part("found.row IS NOT NULL", Found) : null, last, rows);
 
-        string? Part(string condition, string id) => staged.Scalar<string>(
+        string? Part(string condition, string more) => staged.Scalar<string>(
             $"""
             SELECT CASE WHEN count(*) > 0 THEN json_group_array(json(item)) END FROM (
-              SELECT json_object('id', {id}, 'name', name, 'email', email, 'phone', phone, 'company', company, 'agent', agent_id, 'notes', notes,
-                                 'emailKey', email_key, 'phoneKey', phone_key) AS item
+              SELECT json_object('id', silo_next_id(), 'name', name, 'email', rows.email, 'phone', rows.phone, 'company', company, 'agent', agent_id, 'notes', notes,
+                                 'emailKey', email_key, 'phoneKey', phone_key{more}) AS item
               FROM rows LEFT JOIN found ON found.row = rows.row WHERE rows.row > $after AND rows.row <= $last AND {condition} ORDER BY rows.row)
             """,
             ("$after", after), ("$last", last));
@@ -151,7 +187,7 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
     }
 
     private TursoStatement Counting(string counter, long first) =>
-        Of($"UPDATE silo_import_chunks SET {counter} = changes() WHERE subject = $subject AND first = $first", ("first", first));
+        Of($"UPDATE silo_import_chunks SET {counter} = {counter} + changes() WHERE subject = $subject AND first = $first", ("first", first));
 
     private TursoStatement Of(string statement, params ReadOnlySpan<(string Name, TursoValue Value)> arguments) => Of(merge.Import.Id, statement, arguments);
 
@@ -162,27 +198,43 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
         return new TursoStatement(statement) { NamedArguments = named };
     }
 
-    private static string InsertSql(ContactTable table)
+    private static string InsertSql(ContactTable table, string condition)
     {
-        const string Source = $"FROM (SELECT key AS silo_place, value AS {Row} FROM json_each($rows)) WHERE true";
+        var source = $"FROM {Places} WHERE true{condition}";
         if (table.IsOwn)
         {
             return $"""
                 INSERT INTO contacts (id, name, email, phone, company, agent_id, created_at, updated_at, email_key, phone_key, notes)
                 SELECT {string.Join(", ", ((string[])["$id", "$name", "$email", "$phone", "$company", "$agent", "$now", "$now", "$emailKey", "$phoneKey", "$notes"]).Select(OfRow))}
-                {Source} ORDER BY silo_place ON CONFLICT DO NOTHING
+                {source} ORDER BY silo_place ON CONFLICT DO NOTHING
                 """;
         }
         var (columns, values) = LegacyContactSql.Inserted(table, OfRow);
         var free = table.TryGetColumn("email", out var email)
             ? $" AND NOT EXISTS (SELECT 1 FROM contacts WHERE lower({ContactTable.Quote(email.Name)}) = {OfRow("$emailKey")})"
             : "";
-        return $"INSERT INTO contacts ({columns}) SELECT {values} {Source}{free} ORDER BY silo_place";
+        return $"INSERT INTO contacts ({columns}) SELECT {values} {source}{free} ORDER BY silo_place";
     }
+
+    /// <summary>
+    /// Rows whose contact is another one by now, or gone: they were matched once, before the first transaction, and others write meanwhile.
+    /// They are added like rows that stand for no contact. An older table is not asked about an address that has letters beyond ASCII, which
+    /// it cannot compare: such a row is passed over.
+    /// </summary>
+    private static string IsChanged(ContactTable table) =>
+        $"silo_place NOT IN (SELECT silo_place FROM {Places} JOIN contacts ON {IsStill(table)})"
+        + (table.IsOwn ? "" : $" AND ({OfRow("$emailKey")} IS NULL OR {OfRow("$emailKey")} NOT GLOB '*[^ -~]*')");
+
+    /// <summary>The contact that the row was matched with, if it still has what it was matched by.</summary>
+    private static string IsStill(ContactTable table) =>
+        $"{table.IsId.Replace("$id", OfRow("$contact"), StringComparison.Ordinal)} AND "
+        + (table.IsOwn
+            ? $"email_key IS {OfRow("$emailKey")} AND (email_key IS NOT NULL OR phone_key IS {OfRow("$phoneKey")})"
+            : LegacyContactSql.IsOf(table, OfRow));
 
     private static string UpdateSql(ContactTable table, PendingMerge merge)
     {
-        // What the file has no column for stays. The e-mail's key is what was matched by, so it is the same.
+        // What the file has no column for stays. The e-mail's key is what was matched by, and still there, so it is the same.
         bool IsSet(string field) => field switch
         {
             "updated_at" => true,
@@ -197,7 +249,7 @@ internal sealed class TursoContactMerge(TursoDatabase remote, ContactSql sql, Pe
         var sets = LegacyContactSql.Sets(table, OfRow, IsSet) + (table.IsOwn && IsSet("phone") ? $", phone_key = {OfRow("$phoneKey")}" : "");
         return $"""
             UPDATE contacts SET {sets} FROM (SELECT value AS {Row} FROM json_each($rows)) AS silo_rows
-            WHERE {table.IsId.Replace("$id", OfRow("$id"), StringComparison.Ordinal)}
+            WHERE {IsStill(table)}
             """;
     }
 

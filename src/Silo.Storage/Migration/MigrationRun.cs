@@ -92,6 +92,7 @@ public sealed partial class MigrationRun : IAsyncDisposable
                     Begin();
                     await migration.CatchUpAsync(isFrozen: false, Progress, token);
                     Found(_report with { CopySeconds = Seconds(began) });
+                    serving.MigratedBy(Operation);
                     await FreezeAsync(OrganizationDbType.Turso, serving.FlushAsync, token);
                     using var frozen = LimitFreeze(token);
                     await CompleteAsync(migration, frozen.Token);
@@ -270,7 +271,9 @@ public sealed partial class MigrationRun : IAsyncDisposable
         _frozenAt = _tools.Time.GetTimestamp();
         _status = _status with { Step = MigrationStep.Freezing };
         if (!await _tools.Catalog.FreezeAsync(Id, Operation, from, cancellationToken)) throw Refused("the catalog's row of the organization was changed meanwhile.");
-        await flush(cancellationToken);
+        // Where a write does not end soon, as an import's may not, writes are refused meanwhile like anywhere else.
+        using var frozen = LimitFreeze(cancellationToken);
+        await flush(frozen.Token);
     }
 
     private CancellationTokenSource LimitFreeze(CancellationToken cancellationToken)

@@ -108,21 +108,21 @@ internal sealed partial class HranaConnection : IDisposable
     /// <summary>A secret that was renewed since is a reason to ask once more; nothing was executed.</summary>
     private async Task<T> TryWithTokenAsync<T>(HranaCall call, Func<HttpResponseMessage, HranaTry, Task<T>> read, CancellationToken cancellationToken)
     {
+        var token = await call.Target.TokenAsync(cancellationToken);
         try
         {
-            return await TryAsync(call, read, cancellationToken);
+            return await TryAsync(call, token, read, cancellationToken);
         }
         catch (TursoException refused) when (refused.Status == HttpStatusCode.Unauthorized)
         {
-            if (!await call.Target.RenewTokenAsync(cancellationToken)) throw;
-            return await TryAsync(call, read, cancellationToken);
+            if (!await call.Target.RenewTokenAsync(token, cancellationToken)) throw;
+            return await TryAsync(call, await call.Target.TokenAsync(cancellationToken), read, cancellationToken);
         }
     }
 
-    private async Task<T> TryAsync<T>(HranaCall call, Func<HttpResponseMessage, HranaTry, Task<T>> read, CancellationToken cancellationToken)
+    private async Task<T> TryAsync<T>(HranaCall call, string? token, Func<HttpResponseMessage, HranaTry, Task<T>> read, CancellationToken cancellationToken)
     {
         var limit = _options.RequestTimeout;
-        var token = await call.Target.TokenAsync(cancellationToken);
         var attempt = new HranaTry(call, limit, _time, cancellationToken);
         var isHandedOn = false;
         try

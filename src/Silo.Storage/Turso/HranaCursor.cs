@@ -10,12 +10,16 @@ namespace Silo.Storage.Turso;
 /// </summary>
 internal sealed class HranaCursor : IAsyncDisposable
 {
+    // A row of megabytes comes in pieces of this size at most.
+    private static readonly StreamPipeReaderOptions Pieces = new(bufferSize: 64 * 1024);
+
     private readonly HranaTarget _target;
     private readonly string _action;
     private readonly int _maxRowBytes;
     private readonly HttpResponseMessage _response;
     private readonly HranaTry _attempt;
     private readonly PipeReader _lines;
+    private long _searched; // bytes of the line that comes which have no end of it
 
     private HranaCursor(HranaTarget target, string action, int maxRowBytes, HttpResponseMessage response, HranaTry attempt, PipeReader lines) =>
         (_target, _action, _maxRowBytes, _response, _attempt, _lines) = (target, action, maxRowBytes, response, attempt, lines);
@@ -32,7 +36,7 @@ internal sealed class HranaCursor : IAsyncDisposable
     /// <summary>Reads as far as the columns, so that a statement that is refused fails here.</summary>
     public static async Task<HranaCursor> BeginAsync(HranaTarget target, string action, int maxRowBytes, HttpResponseMessage response, HranaTry attempt)
     {
-        var lines = PipeReader.Create(await response.Content.ReadAsStreamAsync(attempt.Token));
+        var lines = PipeReader.Create(await response.Content.ReadAsStreamAsync(attempt.Token), Pieces);
         var cursor = new HranaCursor(target, action, maxRowBytes, response, attempt, lines);
         var isWhole = false;
         try
@@ -101,15 +105,17 @@ internal sealed class HranaCursor : IAsyncDisposable
         {
             if (!_lines.TryRead(out var read)) read = await _lines.ReadAsync(_attempt.Token);
             var buffer = read.Buffer;
-            if (buffer.PositionOf((byte)'\n') is { } end)
+            if (buffer.Slice(_searched).PositionOf((byte)'\n') is { } end)
             {
+                _searched = 0;
                 var line = buffer.Slice(0, end);
                 EnsureFits(line.Length);
                 var parsed = parse(line);
                 _lines.AdvanceTo(buffer.GetPosition(1, end));
                 return parsed;
             }
-            EnsureFits(buffer.Length);
+            _searched = buffer.Length;
+            EnsureFits(_searched);
             if (read.IsCompleted) throw new IOException("the answer ends in its middle");
             _lines.AdvanceTo(buffer.Start, buffer.End);
             _attempt.Extend();

@@ -15,6 +15,7 @@ internal sealed class HranaTarget(OrganizationId organization, TursoAddress addr
     private static readonly SearchValues<char> CodeCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
 
     private volatile string? _token;
+    private volatile string? _former;
     private volatile bool _hasToken;
     private volatile int _version = 3;
     private volatile bool _isVersionKnown;
@@ -34,18 +35,23 @@ internal sealed class HranaTarget(OrganizationId organization, TursoAddress addr
     /// <summary>The token; null when the server is asked without one.</summary>
     public async ValueTask<string?> TokenAsync(CancellationToken cancellationToken)
     {
-        if (!_hasToken) await RenewTokenAsync(cancellationToken);
+        if (_hasToken) return _token;
+        _token = await secrets.ReadAsync(secret, cancellationToken);
+        _hasToken = true;
         return _token;
     }
 
-    /// <summary>Reads the token again.</summary>
+    /// <summary>Reads the token again, unless another request has done so since it was refused.</summary>
+    /// <param name="refused">The token that the server refused.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <returns>Whether it is another one now.</returns>
-    public async ValueTask<bool> RenewTokenAsync(CancellationToken cancellationToken)
+    public async ValueTask<bool> RenewTokenAsync(string? refused, CancellationToken cancellationToken)
     {
-        var former = _token;
-        _token = await secrets.ReadAsync(secret, cancellationToken);
-        _hasToken = true;
-        return _token != former;
+        if (_token != refused) return true;
+        var token = await secrets.ReadAsync(secret, cancellationToken);
+        if (token == refused) return false;
+        (_former, _token) = (refused, token);
+        return true;
     }
 
     /// <summary>A failure of this database.</summary>
@@ -78,10 +84,11 @@ internal sealed class HranaTarget(OrganizationId organization, TursoAddress addr
         };
     }
 
-    /// <summary>What a server says, made fit for a message: one line, bounded, and without the token should it repeat it.</summary>
+    /// <summary>What a server says, made fit for a message: one line, bounded, and without the token should it repeat it, or the one before.</summary>
     public string Words(string text)
     {
-        if (_token is { Length: > 0 } token) text = text.Replace(token, "(token)", StringComparison.Ordinal);
+        foreach (var token in (string?[])[_token, _former])
+            if (token is { Length: > 0 }) text = text.Replace(token, "(token)", StringComparison.Ordinal);
         var words = new StringBuilder();
         foreach (var rune in text.EnumerateRunes())
         {

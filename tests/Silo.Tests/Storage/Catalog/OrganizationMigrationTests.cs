@@ -36,4 +36,26 @@ public sealed class OrganizationMigrationTests : IDisposable
         Assert.True(await catalog.EndMigrationAsync(acme, "one", isVerified: false, "frozen by another", null, Cancellation));
         Assert.Equal(["1"], _fixture.Sql("SELECT is_db_provisioning FROM organizations"));
     }
+
+    [Theory]
+    [InlineData("ended")]
+    [InlineData("swept")]
+    [InlineData("taken over")]
+    public async Task Verification_OfAnOrganizationThatIsFrozenByAnother_LeavesItFrozen(string end)
+    {
+        var catalog = await _fixture.OpenMigratedAsync();
+        var acme = OrganizationId.Parse("acme");
+        await catalog.AddAsync(new NewOrganization(acme, "Acme", OrganizationDbType.Sqlite, null, null), Cancellation);
+        _fixture.Sql("UPDATE organizations SET is_db_provisioning = 1");
+        Assert.True(await catalog.BeginMigrationAsync(acme, "one", MigrationKind.Verify, MigrationStory.Stale, Cancellation));
+        Assert.True(await catalog.RenewMigrationAsync(acme, "one", MigrationStep.Verifying, Cancellation));
+        if (end != "ended") _fixture.Time.Advance(2 * MigrationStory.Stale);
+        Assert.True(end switch
+        {
+            "ended" => await catalog.EndMigrationAsync(acme, "one", isVerified: true, null, null, Cancellation),
+            "swept" => await catalog.EndStaleMigrationsAsync(MigrationStory.Stale, Cancellation) == 1,
+            _ => await catalog.BeginMigrationAsync(acme, "two", MigrationKind.Verify, MigrationStory.Stale, Cancellation),
+        });
+        Assert.Equal(["1"], _fixture.Sql("SELECT is_db_provisioning FROM organizations"));
+    }
 }

@@ -197,9 +197,24 @@ public sealed class TursoOrgDatabaseTests(SqldFixture fixture) : IClassFixture<S
         goOn.SetResult();
         await flushed;
         Assert.True(write.IsCompleted);
-        await write;
+        // Whoever has set the flag may not have waited for it.
+        Assert.True((await RefusesAsync(OrganizationErrorCode.DatabaseUnavailable, () => write)).MayHaveHappened);
         await RefusesAsync(OrganizationErrorCode.DatabaseProvisioning, () => database.CreateAsync(Guid.CreateVersion7().ToString(), new ContactFields("Bo"), Token));
         Assert.Equal("{\"count\":2}", Text(await database.CountAsync(Token)));
+    }
+
+    [Fact]
+    public async Task Write_AfterWhichTheCatalogCannotBeAsked_IsNotConfirmed()
+    {
+        var isLeaving = false;
+        var url = await ProxyAsync(_ => Task.FromResult(false), context =>
+        {
+            if (isLeaving) _catalog.Sql("ALTER TABLE organizations RENAME TO away");
+            return false;
+        });
+        await using var database = await OpenAsync(url);
+        isLeaving = true;
+        Assert.True((await RefusesAsync(OrganizationErrorCode.DatabaseUnavailable, () => database.DeleteAsync("x", isRepeated: true, Token))).MayHaveHappened);
     }
 
     private static bool Answer(HttpContext context, int status)

@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Silo.Contracts;
+using Silo.Contracts.Contacts;
 using Silo.Contracts.Imports;
 using Silo.Contracts.Organizations;
 using Silo.Storage.Databases;
@@ -130,6 +131,43 @@ public sealed class TursoImportTests(SqldFixture fixture) : IClassFixture<SqldFi
         Assert.Equal((ImportState.Completed, 10L), await one.FindAsync(next.Id, Wait, Token) is var after ? (after.State, after.Skipped) : default);
     }
 
+    /// <summary>No row breaks a rule, and none will ever come in; those that wait behind it must.</summary>
+    [Theory]
+    [InlineData("CREATE TABLE contacts (id TEXT, name TEXT, email TEXT); CREATE TRIGGER broken AFTER INSERT ON contacts BEGIN INSERT INTO missing VALUES (1); END")]
+    [InlineData("CREATE TABLE people (id TEXT, name TEXT, email TEXT, created_at TEXT, updated_at TEXT); CREATE VIEW contacts AS SELECT * FROM people")]
+    public async Task Import_ThatTheDatabaseNeverTakes_FailsAndChangesNothing(string schema)
+    {
+        await _remote.ExecuteScriptAsync(schema, Token);
+        var one = Cluster("one", _remote);
+        var import = await StageAsync("one", 0, 10);
+        await one.BeginAsync(import, Token);
+        var done = await one.FindAsync(import.Id, Wait, Token);
+        Assert.Equal((ImportState.Failed, "database_refused"), (done.State, done.Errors is [var error, ..] ? error.Code : null));
+        Assert.Equal(ImportState.Failed, (await (await DatabaseAsync("two", _remote, Token)).FindImportAsync(import.Id, Token))!.Status.State);
+        Assert.Equal(0, await CountAsync());
+    }
+
+    /// <summary>A proxy takes less than we would send; what it takes shows only when it refuses.</summary>
+    [Theory]
+    [InlineData(20_000, ImportState.Completed)]
+    [InlineData(3_000, ImportState.Failed)]
+    public async Task Import_WhoseTransactionsAreTooLarge_SendsSmallerOnes(int largest, ImportState state)
+    {
+        var url = await _turso.ProxyAsync(_remote, context =>
+        {
+            var isTooLarge = context.Request.ContentLength > largest;
+            if (isTooLarge) context.Response.StatusCode = 413;
+            return Task.FromResult(isTooLarge);
+        });
+        var one = Cluster("one", _turso.Open(url, organization: _remote.Organization.Value));
+        var import = await StageAsync("one", $"name,email,notes\n{string.Concat(Enumerable.Range(0, 40).Select(i => string.Create(CultureInfo.InvariantCulture, $"person {i},p-{i}@x.org,{new string('x', 2_000)}\n")))}", new ImportOptions());
+        await one.BeginAsync(import, Token);
+        var done = await one.FindAsync(import.Id, Wait, Token);
+        Assert.Equal((state, state == ImportState.Completed ? 40 : 0), (done.State, done.Imported));
+        if (state == ImportState.Completed) await EndsWithAsync(40);
+        else Assert.Equal("database_refused", done.Errors[0].Code);
+    }
+
     /// <summary>Such as a contact that came in meanwhile: the next try passes over it.</summary>
     [Fact]
     public async Task Import_ThatIsRefusedOnceOnTheWay_GoesOn()
@@ -181,6 +219,65 @@ public sealed class TursoImportTests(SqldFixture fixture) : IClassFixture<SqldFi
             import, new ImportStatus { Id = import.Id, State = ImportState.Failed, StartedAt = DateTimeOffset.UnixEpoch, Errors = [new ImportError(0, code, "")] });
     }
 
+    /// <summary>Rows are matched once, and the first transaction comes seconds later.</summary>
+    [Theory]
+    [InlineData(null)]
+    [InlineData("CREATE TABLE contacts (id TEXT, name TEXT, email TEXT, phone TEXT)")]
+    [InlineData("CREATE TABLE contacts (id INTEGER PRIMARY KEY, name TEXT, email TEXT NOT NULL, phone TEXT NOT NULL, notes TEXT)")]
+    public async Task Import_OverContactsThatWereChangedMeanwhile_LeavesThemAndAddsItsRows(string? table)
+    {
+        if (table is not null) await _remote.ExecuteScriptAsync(table, Token);
+        var editor = await DatabaseAsync("editor", _remote, Token);
+        foreach (var (id, email, phone) in ((string, string?, string?)[])[("a", "a@x.org", null), ("p", null, "+49 1"), ("g", "gone@x.org", null), ("n", "ÖL@x.org", null), ("q", null, "(2) 2")])
+            await editor.CreateAsync(id, new ContactFields("before", email, phone), Token);
+        var gate = new Gate();
+        var one = Cluster("one", _turso.Open(await ChunksThroughAsync(gate), HoldOn, organization: _remote.Organization.Value));
+        var notes = new string('x', 9_000);
+        var import = await StageAsync("one", $"name,email,phone,notes\nfile,a@x.org,,{notes}\nfile,,+49 1,\nfile,GONE@x.org,,\nfile,öl@x.org,,\nfile,,2-2,\n", new ImportOptions { OverwriteExisting = true });
+        var begun = gate.Hold(() => one.BeginAsync(import, Token));
+        await begun;
+        await gate.Arrived;
+        await editor.ReplaceAsync("a", new ContactFields("edited", "b@x.org"), Token);
+        await editor.ReplaceAsync("p", new ContactFields("edited", "p@x.org", "+49 1"), Token);
+        await editor.DeleteAsync("g", false, Token);
+        await editor.ReplaceAsync("q", new ContactFields("edited", null, "22"), Token);
+        gate.Open();
+        var done = await one.FindAsync(import.Id, Wait, Token);
+        Assert.Equal((ImportState.Completed, 3L, 2L, 0L), (done.State, done.Imported, done.Updated, done.Skipped));
+        Assert.Equal(
+            [
+                ("edited", "b@x.org", ""), ("edited", "p@x.org", "+49 1"), ("file", "", "+49 1"), ("file", "", "2-2"), ("file", "GONE@x.org", ""), ("file", "a@x.org", ""), ("file", "öl@x.org", ""),
+            ],
+            (await _remote.QueryAsync(new TursoStatement("SELECT name, coalesce(email, ''), coalesce(phone, '') FROM contacts ORDER BY 1, 2, 3"), Token)).Rows.Select(row => (row[0].AsText(), row[1].AsText(), row[2].AsText())));
+        foreach (var there in (ContactFields[])[new("x", "a@x.org"), new("x", "b@x.org"), new("x", "p@x.org"), new("x", null, "+491")])
+            Assert.Equal(OrganizationErrorCode.ContactExists, (await Assert.ThrowsAsync<OrganizationException>(() => editor.CreateAsync(Guid.NewGuid().ToString(), there, Token))).Code);
+        await editor.CreateAsync("free", new ContactFields("x", "free@x.org"), Token);
+    }
+
+    /// <summary>The lease had run out, and another cluster was about to go on with an import that was done a moment later.</summary>
+    [Fact]
+    public async Task Import_ThatIsRecordedWhileAnotherClusterGoesOnWithIt_IsNotTakenInAgain()
+    {
+        await using var elsewhere = await DatabaseBench.StartAsync(); // where its lease is: as if the one had none any more
+        var gate = new Gate();
+        var url = await _turso.ProxyAsync(_remote, async context =>
+        {
+            if (context.Request.Path.Value!.EndsWith("cursor", StringComparison.Ordinal)) await gate.PassAsync();
+            return false;
+        });
+        var one = Cluster("one", _remote);
+        var two = Cluster("two", _turso.Open(url, HoldOn, organization: _remote.Organization.Value), elsewhere.Bucket);
+        var import = await StageAsync("one", "name\n" + string.Concat(Enumerable.Range(0, 1_200).Select(i => string.Create(CultureInfo.InvariantCulture, $"person {i}\n"))), new ImportOptions());
+        await gate.Hold(() => two.BeginAsync(import, Token));
+        await gate.Arrived;
+        await one.BeginAsync(import, Token);
+        Assert.Equal((ImportState.Completed, 1_200L), await one.FindAsync(import.Id, Wait, Token) is var first ? (first.State, first.Imported) : default);
+        gate.Open();
+        Assert.Equal((ImportState.Completed, 1_200L), await two.FindAsync(import.Id, Wait, Token) is var second ? (second.State, second.Imported) : default);
+        Assert.Equal(1_200, await CountAsync());
+        Assert.Equal(0, (await _remote.QueryAsync(new TursoStatement("SELECT count(*) FROM silo_import_chunks"), Token)).Rows[0][0].AsInteger());
+    }
+
     [Fact]
     public async Task Import_WhileTheOrganizationIsMigrated_WaitsForItsEnd()
     {
@@ -194,18 +291,28 @@ public sealed class TursoImportTests(SqldFixture fixture) : IClassFixture<SqldFi
         Assert.Equal(10, (await one.FindAsync(import.Id, Wait, Token)).Imported);
     }
 
-    private OrgImports Cluster(string name, TursoDatabase remote)
+    // The machine may be slow, and no request that is held is to be given up.
+    private static void HoldOn(TursoOptions options) => (options.RequestTimeout, options.TotalTimeout) = (TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(10));
+
+    /// <summary>A way to the database that holds rows, which are long.</summary>
+    private Task<Uri> ChunksThroughAsync(Gate gate) => _turso.ProxyAsync(_remote, async context =>
+    {
+        if (context.Request.ContentLength > 8_000) await gate.PassAsync();
+        return false;
+    });
+
+    private OrgImports Cluster(string name, TursoDatabase remote, BucketClient? leases = null)
     {
         TursoOrgDatabase? database = null;
-        var imports = new OrgImports(remote.Organization, async token => database ??= await DatabaseAsync(name, remote, token), _bench.Silo(name).GetRequiredService<ImportIntake>());
+        var imports = new OrgImports(remote.Organization, async token => database ??= await DatabaseAsync(name, remote, token, leases), _bench.Silo(name).GetRequiredService<ImportIntake>());
         _imports.Add(imports);
         return imports;
     }
 
-    private async Task<TursoOrgDatabase> DatabaseAsync(string name, TursoDatabase remote, CancellationToken token)
+    private async Task<TursoOrgDatabase> DatabaseAsync(string name, TursoDatabase remote, CancellationToken token, BucketClient? leases = null)
     {
         var catalog = _catalog.Open();
-        var held = new TursoImportLock(remote.Organization, new HeadOwner(name, "silo", name, name), _bench.Bucket, new KnownDeaths(Microsoft.Extensions.Options.Options.Create(new LeaseOptions()), TimeProvider.System), TimeProvider.System, NullLoggerFactory.Instance);
+        var held = new TursoImportLock(remote.Organization, new HeadOwner(name, "silo", name, name), leases ?? _bench.Bucket, new KnownDeaths(Microsoft.Extensions.Options.Options.Create(new LeaseOptions()), TimeProvider.System), TimeProvider.System, NullLoggerFactory.Instance);
         var watch = new CatalogWatch((await catalog.FindAsync(remote.Organization, token))!, catalog, TimeProvider.System);
         return new TursoOrgDatabase(remote, watch, held, new DatabaseOptions(), TimeProvider.System, NullLogger.Instance);
     }
@@ -223,9 +330,12 @@ public sealed class TursoImportTests(SqldFixture fixture) : IClassFixture<SqldFi
             ? 0
             : (await _remote.QueryAsync(new TursoStatement("SELECT count(*) FROM contacts"), Token)).Rows[0][0].AsInteger();
 
-    private async Task<StagedImport> StageAsync(string cluster, int from, int count)
+    private Task<StagedImport> StageAsync(string cluster, int from, int count) => StageAsync(
+        cluster, "name,email\n" + string.Concat(Enumerable.Range(from, count).Select(i => string.Create(CultureInfo.InvariantCulture, $"person {i},person-{i}@example.org\n"))), new ImportOptions());
+
+    private async Task<StagedImport> StageAsync(string cluster, string text, ImportOptions options)
     {
-        var file = Encoding.UTF8.GetBytes("name,email\n" + string.Concat(Enumerable.Range(from, count).Select(i => string.Create(CultureInfo.InvariantCulture, $"person {i},person-{i}@example.org\n"))));
+        var file = Encoding.UTF8.GetBytes(text);
         var import = new StagedImport
         {
             Id = Guid.NewGuid().ToString(),
@@ -233,7 +343,7 @@ public sealed class TursoImportTests(SqldFixture fixture) : IClassFixture<SqldFi
             IsGzip = false,
             Bytes = file.Length,
             Sha256 = Convert.ToHexStringLower(SHA256.HashData(file)),
-            Options = new ImportOptions(),
+            Options = options,
             User = cluster,
             ReceivedAt = DateTimeOffset.UnixEpoch,
         };

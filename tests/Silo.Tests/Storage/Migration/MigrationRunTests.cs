@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Contracts.Migration;
@@ -27,6 +28,7 @@ public sealed class MigrationRunTests(SqldFixture fixture) : IClassFixture<SqldF
 
     private static int _organizations;
 
+    private readonly TursoBench _turso = new();
     private DatabaseBench _bench = null!;
 
     /// <summary>The steps at which anything can happen, in their order.</summary>
@@ -37,7 +39,11 @@ public sealed class MigrationRunTests(SqldFixture fixture) : IClassFixture<SqldF
 
     public async ValueTask InitializeAsync() => _bench = await DatabaseBench.StartAsync(new() { ["Migration:RenewInterval"] = "00:00:00.200", ["Migration:DeadAfter"] = "00:00:03" });
 
-    public ValueTask DisposeAsync() => _bench.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _turso.DisposeAsync();
+        await _bench.DisposeAsync();
+    }
 
     [Fact]
     public async Task Organization_MovedThereAndBack_IsServedCompleteOnEitherSide()
@@ -220,6 +226,77 @@ public sealed class MigrationRunTests(SqldFixture fixture) : IClassFixture<SqldF
         await world.AssertOnTursoAsync(turso, 300);
     }
 
+    /// <summary>It was sent before the freeze and comes after the last comparison. The gateway sends it again, by its id.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Write_OfAnotherClusterThatComesAfterTheLastComparison_IsNotConfirmed(bool comesAfterTheMove)
+    {
+        var world = await WorldAsync();
+        await using var turso = await world.OpenTursoAsync();
+        var gate = new Gate();
+        await using var theirs = await world.On(_bench.Silo("two")).OpenThroughAsync(_turso, gate);
+        await theirs.CreateAsync(NewId(), new ContactFields("before"), Token);
+        var write = gate.Hold(() => theirs.CreateAsync("late", new ContactFields("Late"), Token));
+        await gate.Arrived;
+        if (!comesAfterTheMove)
+        {
+            world.Migrations.Tools.AtStep = async at =>
+            {
+                if (at != MigrationStep.Uploading) return;
+                gate.Open();
+                await Record.ExceptionAsync(() => write);
+            };
+        }
+        var (done, moved) = await world.MigrateAsync(turso, MigrationKind.Migrate);
+        gate.Open();
+        Assert.Null(done.Problem);
+        Assert.True((await Assert.ThrowsAsync<OrganizationException>(() => write)).MayHaveHappened);
+        Assert.Equal(302, await world.OnServerAsync("SELECT count(*) FROM contacts"));
+        Assert.Equal(301, await CountAsync(moved!));
+        await moved!.CreateAsync("late", new ContactFields("Late"), Token);
+        Assert.Equal(302, await CountAsync(moved));
+        await moved.DisposeAsync();
+    }
+
+    /// <summary>The migration waits for it, so it is confirmed though writes are refused by then.</summary>
+    [Fact]
+    public async Task Write_UnderWayWhereTheMigrationRuns_IsConfirmedAndMoves()
+    {
+        var world = await WorldAsync();
+        var gate = new Gate();
+        await using var turso = await world.OpenThroughAsync(_turso, gate);
+        await turso.CreateAsync(NewId(), new ContactFields("before"), Token);
+        var write = gate.Hold(() => turso.CreateAsync("late", new ContactFields("Late"), Token));
+        await gate.Arrived;
+        var migrating = world.MigrateAsync(turso, MigrationKind.Migrate);
+        await Eventually.GetAsync(async () => (await world.RowAsync()).IsDbProvisioning ? "yes" : null, "writes are refused");
+        gate.Open();
+        Assert.Equal("late", (await write).Id);
+        var (done, moved) = await migrating;
+        Assert.Null(done.Problem);
+        Assert.Equal(302, await CountAsync(moved!));
+        await moved!.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Write_ThatDoesNotEnd_IsWaitedForNoLongerThanAFreezeMayTake()
+    {
+        await using var bench = await DatabaseBench.StartAsync(new() { ["Migration:MaxFreeze"] = "00:00:01" });
+        var world = await WorldAsync(bench);
+        var gate = new Gate();
+        await using var turso = await world.OpenThroughAsync(_turso, gate);
+        await turso.CreateAsync(NewId(), new ContactFields("before"), Token);
+        var write = gate.Hold(() => turso.CreateAsync(NewId(), new ContactFields("endless"), Token));
+        await gate.Arrived;
+        var (failed, none) = await world.MigrateAsync(turso, MigrationKind.Migrate);
+        Assert.Null(none);
+        Assert.Contains("Migration:MaxFreeze", failed.Problem, StringComparison.Ordinal);
+        gate.Open();
+        await write;
+        await world.AssertOnTursoAsync(turso, 302);
+    }
+
     [Fact]
     public async Task TwoOperators_AtOnce_AreTwoOfWhomOneIsRefused()
     {
@@ -293,6 +370,19 @@ public sealed class MigrationRunTests(SqldFixture fixture) : IClassFixture<SqldF
 
         public async Task<TursoOrgDatabase> OpenTursoAsync() => await silo.GetRequiredService<TursoOrgDatabaseOpening>().OpenAsync(await RowAsync(), Owner, new ActivationPhases(TimeProvider.System), Token);
 
+        /// <summary>The same, by a way that holds requests.</summary>
+        public async Task<TursoOrgDatabase> OpenThroughAsync(TursoBench bench, Gate gate)
+        {
+            var url = await bench.ProxyAsync(remote, async _ =>
+            {
+                await gate.PassAsync();
+                return false;
+            });
+            // The machine may be slow, and none of these requests is to be given up.
+            var held = bench.Open(url, options => (options.RequestTimeout, options.TotalTimeout) = (TimeSpan.FromMinutes(10), TimeSpan.FromMinutes(10)), organization: id.Value);
+            return new TursoOrgDatabase(held, new CatalogWatch(await RowAsync(), Catalog, TimeProvider.System), null!, new DatabaseOptions(), TimeProvider.System, NullLogger.Instance);
+        }
+
         public async Task<OrgDatabase> OpenSqliteAsync() => await silo.GetRequiredService<OrgDatabaseOpening>().OpenAsync(await RowAsync(), Owner, new ActivationPhases(TimeProvider.System), Token);
 
         public async Task<MigrationRun> BeginAsync(MigrationKind kind) => await Migrations.BeginAsync(await RowAsync(), kind, Token);
@@ -327,6 +417,6 @@ public sealed class MigrationRunTests(SqldFixture fixture) : IClassFixture<SqldF
             await turso.CreateAsync(NewId(), new ContactFields("on Turso"), Token);
         }
 
-        private async Task<Organization> RowAsync() => (await Catalog.FindAsync(id, Token))!;
+        public async Task<Organization> RowAsync() => (await Catalog.FindAsync(id, Token))!;
     }
 }

@@ -67,6 +67,31 @@ public sealed class TursoCursorTests(SqldFixture fixture) : IClassFixture<SqldFi
         Assert.InRange(Volatile.Read(ref written), 5, Rows / 4);
     }
 
+    [Theory]
+    [InlineData(1, 40)]
+    [InlineData(7, 3_000)]
+    [InlineData(4_096, 300_000)]
+    [InlineData(64 * 1024 - 1, 1_000_000)]
+    [InlineData(64 * 1024 + 1, 1_000_000)]
+    public async Task Rows_ThatComeInPieces_AreWhole(int pieceBytes, int longest)
+    {
+        int[] lengths = [0, longest, 1, longest / 2, 3, longest];
+        var answer = MisbehavingServer.CursorBegin
+            + string.Concat(lengths.Select((length, i) => $"{{\"type\":\"row\",\"row\":[{{\"type\":\"text\",\"value\":\"{new string((char)('a' + i), length)}\"}}]}}\n"))
+            + MisbehavingServer.CursorEnd;
+        var url = await _bench.ServeAsync(async context =>
+        {
+            var bytes = Encoding.UTF8.GetBytes(answer);
+            for (var at = 0; at < bytes.Length; at += pieceBytes)
+            {
+                await context.Response.Body.WriteAsync(bytes.AsMemory(at, Math.Min(pieceBytes, bytes.Length - at)), context.RequestAborted);
+                await context.Response.Body.FlushAsync(context.RequestAborted);
+            }
+        });
+        var rows = await TursoBench.AllAsync(await _bench.Open(url).OpenCursorAsync(new TursoStatement("SELECT a FROM t"), Cancellation));
+        Assert.Equal(lengths.Select((length, i) => new string((char)('a' + i), length)), rows.Select(row => row[0].AsText()));
+    }
+
     [Fact]
     public async Task Cursor_LeftEarlyOrGivenUp_DisturbsNothing()
     {

@@ -85,6 +85,37 @@ public sealed class TursoTokenTests : IAsyncLifetime
         Assert.Single((await database.QueryAsync(One, Cancellation)).Rows);
     }
 
+    /// <summary>The other one has read the new token by then, so to read it again tells nothing.</summary>
+    [Fact]
+    public async Task Secret_RenewedWhileTwoRequestsAreRefused_IsUsedByBoth()
+    {
+        const string Renewed = "renewed-token";
+        var arrived = 0;
+        var (both, renewed, repeated) = (new TaskCompletionSource(), new TaskCompletionSource(), new TaskCompletionSource());
+        var url = await _bench.ServeAsync(async context =>
+        {
+            if (context.Request.Headers.Authorization.ToString() == "Bearer " + Renewed)
+            {
+                await context.Response.WriteAsync(MisbehavingServer.Done, Cancellation);
+                return;
+            }
+            var number = Interlocked.Increment(ref arrived);
+            if (number == 2) both.SetResult();
+            await renewed.Task.WaitAsync(Cancellation);
+            if (number == 2) await repeated.Task.WaitAsync(Cancellation);
+            context.Response.StatusCode = 401;
+        });
+        await File.WriteAllTextAsync(_secrets["rotating"], Token, Cancellation);
+        var database = _bench.Open(url, options => (options.SecretsDirectory, options.RequestTimeout) = (_secrets.Path, TimeSpan.FromMinutes(5)), secret: "rotating");
+        Task<TursoResult>[] requests = [database.ExecuteAsync(One, Cancellation), database.ExecuteAsync(One, Cancellation)];
+        await both.Task.WaitAsync(Cancellation);
+        await File.WriteAllTextAsync(_secrets["rotating"], Renewed, Cancellation);
+        renewed.SetResult();
+        await await Task.WhenAny(requests);
+        repeated.SetResult();
+        await Task.WhenAll(requests);
+    }
+
     [Theory]
     [InlineData("missing", "no such file")]
     [InlineData("empty", "it is empty")]
