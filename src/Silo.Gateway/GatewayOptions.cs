@@ -51,7 +51,7 @@ public sealed class GatewayOptions : IValidatableObject
 
     /// <summary>
     /// For how long a call whose organization is just moving to another silo is tried again before its caller is told; zero for not at
-    /// all. A write that may have happened is repeated in a form that happens once at most.
+    /// all. A write that may have happened is repeated in a form that happens once at most, or leaves the same.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:01:00")]
     public TimeSpan RetryFor { get; set; } = TimeSpan.FromSeconds(5);

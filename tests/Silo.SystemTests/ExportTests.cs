@@ -85,7 +85,7 @@ public sealed class ExportTests
             await Assert.ThrowsAnyAsync<IOException>(() => content.CopyToAsync(Stream.Null, Cancellation));
         }
         await Eventually.IsAsync(() => Temporary(service.Databases).Count == 0, "the file is gone");
-        Assert.Contains("nobody has asked for it", service.Silo.Output, StringComparison.Ordinal);
+        await Eventually.IsAsync(() => service.Silo.Output.Contains("nobody has asked for it", StringComparison.Ordinal), "it says so");
 
         await service.StartGatewayAsync();
         await service.UntilReadyAsync();

@@ -45,15 +45,15 @@ internal sealed partial class LeaseSweep(HeadStore heads, IOptions<LeaseOptions>
             {
                 await SweepAsync(stoppingToken);
             }
-            catch (Exception e) when (e is BucketException or HeadException)
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is BucketException or HeadException or OperationCanceledException)
             {
                 // The next round begins anew.
                 _cursor = null;
                 LogFailed(e.Message);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
             }
         }
     }

@@ -64,7 +64,7 @@ internal sealed partial class LeftoverRecovery(
             await grains.GetGrain<IOrgDatabaseGrain>(organization.Value).Warm(cancellationToken);
             return true;
         }
-        catch (Exception e) when (e is OrganizationException or TimeoutException or OrleansException)
+        catch (Exception e) when (e is OrganizationException or TimeoutException or OrleansException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             LogFailed(organization, e.Message);
             return false;

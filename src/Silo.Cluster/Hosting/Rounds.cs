@@ -20,13 +20,14 @@ internal sealed class Rounds(TimeSpan interval, TimeProvider time)
             {
                 await round(stoppingToken);
             }
-            catch (Exception e) when (e is CatalogException or BucketException)
-            {
-                failed(e.Message);
-            }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
                 return;
+            }
+            // Cancelled: by who was asked, a database that is put away for one.
+            catch (Exception e) when (e is CatalogException or BucketException or OperationCanceledException)
+            {
+                failed(e.Message);
             }
             await Task.Delay(interval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }

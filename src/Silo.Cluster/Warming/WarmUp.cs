@@ -42,14 +42,14 @@ internal sealed partial class WarmUp(
                     await OpenExpectedAsync(silos, stoppingToken);
                 }
             }
-            catch (CatalogException e)
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is CatalogException or OperationCanceledException)
             {
                 // The next look begins anew.
                 LogFailed(e.Message);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
             }
             await Task.Delay(_options.LookInterval, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }

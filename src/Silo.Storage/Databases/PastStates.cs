@@ -35,7 +35,8 @@ internal sealed class PastStates(BucketClient bucket, LitestreamRuntime litestre
 
     /// <summary>
     /// The greatest epoch that had begun by then, and in it the generation that began last. What a former owner uploaded later, to
-    /// the prefix of its own, smaller epoch, is never looked at.
+    /// the prefix of its own, smaller epoch, is never looked at; nor is any epoch before one of which Litestream has deleted the
+    /// beginning, for that one may have begun by then.
     /// </summary>
     private async Task<RestorePlan> FindAsync(OrganizationId organization, string replicaPath, DateTimeOffset moment, CancellationToken cancellationToken)
     {
@@ -48,6 +49,8 @@ internal sealed class PastStates(BucketClient bucket, LitestreamRuntime litestre
                 if (generation.At(moment) is { } plan) return plan;
                 if (generation.Began is { } began && (oldest is null || began < oldest)) oldest = began;
             }
+            // What an older epoch ended with may be long past by then.
+            if (generations.Where(found => found.Began is not null).MinBy(found => found.Began) is { HasBeginning: false }) break;
         }
         throw new NoPastStateException(organization, moment, oldest);
     }

@@ -86,6 +86,9 @@ public sealed class GenerationInventory(string replicaPath, long epoch, string g
         : epoch == 0 ? _snapshots.Min(snapshot => snapshot.Object.Updated)
         : null;
 
+    /// <summary>Whether the bucket still has its first piece, which Litestream deletes with the first snapshot (<c>Litestream:Retention</c>): then it began no earlier than <see cref="Began"/>.</summary>
+    public bool HasBeginning => _segments is [{ Index: 0, Offset: 0 }, ..];
+
     /// <summary>What the names of a generation's objects begin with.</summary>
     public static string RootOf(string prefix, string generation) => $"{prefix}/generations/{generation}/";
 

@@ -141,19 +141,28 @@ internal sealed class TelemetryCost(BenchmarkRun run)
     {
         private static readonly HttpClient Http = new();
 
+        private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(1); // that a timer takes
+
         private TimeSpan _left = ScrapeInterval;
 
         /// <summary>Goes on until the round is over.</summary>
         public async Task RunAsync(CancellationToken over)
         {
-            while (true)
+            var begun = Stopwatch.GetTimestamp();
+            using var timer = new PeriodicTimer(_left);
+            try
             {
-                var begun = Stopwatch.GetTimestamp();
-                await Task.Delay(_left, over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                while (await timer.WaitForNextTickAsync(over))
+                {
+                    begun = Stopwatch.GetTimestamp();
+                    _left = timer.Period = ScrapeInterval;
+                    await Http.GetByteArrayAsync(new Uri(server.Url, "/metrics"), CancellationToken.None);
+                }
+            }
+            catch (OperationCanceledException)
+            {
                 var left = _left - Stopwatch.GetElapsedTime(begun);
-                _left = over.IsCancellationRequested && left > TimeSpan.Zero ? left : ScrapeInterval;
-                if (over.IsCancellationRequested) return;
-                await Http.GetByteArrayAsync(new Uri(server.Url, "/metrics"), CancellationToken.None);
+                _left = left > Shortest ? left : Shortest;
             }
         }
     }

@@ -85,7 +85,12 @@ public sealed class CommandTests(StandInCluster cluster) : IAsyncLifetime
         {
             cluster.StandIns.Restores[_id] = running with
             {
-                State = RestoreState.Completed, StartedAt = running.StartedAt.AddSeconds(later), At = running.At.AddSeconds(otherMoment), DryRun = dryRun, StateAt = running.At, NewEpoch = 5,
+                State = RestoreState.Completed,
+                StartedAt = running.StartedAt.AddSeconds(later),
+                At = running.At.AddSeconds(otherMoment),
+                DryRun = dryRun,
+                StateAt = running.At,
+                NewEpoch = 5,
             };
             return next(context);
         }).AddTo);

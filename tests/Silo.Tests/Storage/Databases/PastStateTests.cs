@@ -117,6 +117,26 @@ public sealed class PastStateTests
     }
 
     [Fact]
+    public async Task BringBack_BeforeWhatLitestreamHasKeptOfAnEpoch_GivesNoOlderEpoch()
+    {
+        await using var bench = await DatabaseBench.StartAsync();
+        var (old, full) = await TwoStatesAsync(bench, bench.Silo("a"));
+        await using (var past = await BringBackAsync(bench, old)) Assert.Equal((1, 10), (past.Epoch, past.Contacts));
+
+        // As its retention leaves an epoch that lasts: its first snapshot and WAL are gone, so nobody can tell when it began.
+        foreach (var (name, _) in (await ObjectsAsync(bench)).Where(found => found.Name.Contains("/epoch-000000000002/", StringComparison.Ordinal)))
+        {
+            var later = name.Replace("/wal/00000000_", "/wal/00000007_", StringComparison.Ordinal).Replace("/snapshots/00000000.", "/snapshots/00000007.", StringComparison.Ordinal);
+            if (later != name) await bench.Bucket.UploadAsync(later, (await bench.Bucket.DownloadAsync(name, Token))!.Value.Bytes, "application/octet-stream", null, Token);
+            await bench.Bucket.DeleteAsync(name, null, Token);
+        }
+        foreach (var moment in (DateTimeOffset[])[old, full])
+            Assert.Equal(OrganizationErrorCode.RestorePointNotFound, (await Assert.ThrowsAsync<OrganizationException>(() => BringBackAsync(bench, moment))).Code);
+        await using var newest = await BringBackAsync(bench, await LastUploadAsync(bench));
+        Assert.Equal((2, 30), (newest.Epoch, newest.Contacts));
+    }
+
+    [Fact]
     public async Task BringBack_SnapshotThatWasWrittenAnew_IsProvenByWhatCameLater()
     {
         await using var bench = await DatabaseBench.StartAsync();
