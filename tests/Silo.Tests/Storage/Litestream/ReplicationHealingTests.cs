@@ -111,8 +111,8 @@ public sealed class ReplicationHealingTests
         var last = await database.CreateAsync(new ContactFields("last"), Token);
         await database.WaitReplicatedAsync(last.Commit, Token);
 
-        // Asked to end, it uploads the rest by another way, and hangs all the same.
-        await Eventually.IsAsync(() => database.Status().Remedies is { Stalls: 1, Kills: 1 }, "the stuck one is killed");
+        // Asked to end, it uploads the rest by another way, and hangs all the same. On a busy machine, so may the one before.
+        await Eventually.IsAsync(() => database.Status().Remedies is { Stalls: >= 1, Kills: >= 1 }, "the stuck one is killed");
         await CheckRestoredAsync(bench, Rows + 2);
         await database.CloseAsync(Token);
         await CheckRestoredAsync(bench, Rows + 2);
