@@ -159,6 +159,10 @@ public sealed class DatabaseBench : IAsyncDisposable
         (await Http.PutAsync(new Uri(Emulator.Url, "/_emulator/faults"), body, Token)).EnsureSuccessStatusCode();
     }
 
+    /// <summary>How many requests have met a fault of the plan.</summary>
+    public async Task<long> FaultsAsync() =>
+        System.Text.Json.JsonDocument.Parse(await Http.GetStringAsync(new Uri(Emulator.Url, "/_emulator/stats"), Token)).RootElement.GetProperty("faults").GetInt64();
+
     public async Task ClearFaultsAsync() => (await Http.DeleteAsync(new Uri(Emulator.Url, "/_emulator/faults"), Token)).EnsureSuccessStatusCode();
 
     public async ValueTask DisposeAsync()
