@@ -9,7 +9,7 @@ internal sealed record BenchmarkSettings
     /// <summary>Contacts that each organization begins with.</summary>
     public int Contacts { get; init; } = 1_000;
 
-    /// <summary>Rounds: each organization once per round when cold, floor and Silo once per round when warm.</summary>
+    /// <summary>Rounds: each organization once per round when cold, floor and Silo once per round when warm, each host started once per round of telemetry.</summary>
     public int Rounds { get; init; } = 5;
 
     /// <summary>How the names of the warm measurements begin that are wanted; empty for all.</summary>

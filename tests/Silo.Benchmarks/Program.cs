@@ -14,7 +14,7 @@ what.AcceptOnlyFromAmong("cold", "warm", "memory", "replicated", "checkpoint", "
 var defaults = new BenchmarkSettings();
 var organizations = new Option<int?>("--organizations") { Description = "Organizations; by default 20 cold, 100 warm, 300 for memory and admin, 1,000 for warmup." };
 var contacts = Number("--contacts", "Contacts of each organization.", defaults.Contacts);
-var rounds = Number("--rounds", "Rounds of cold and warm.", defaults.Rounds);
+var rounds = Number("--rounds", "Rounds of cold, warm and telemetry.", defaults.Rounds);
 var only = new Option<string>("--only") { Description = "Of warm, only what is named so at its beginning: get, list, insert or mixed.", DefaultValueFactory = _ => "" };
 var seconds = Number("--seconds", "Seconds of one warm measurement.", defaults.Seconds);
 var connections = Number("--connections", "Connections at saturation.", defaults.Connections);

@@ -57,18 +57,23 @@ public sealed class TracingTests
     {
         await using var machine = new Machine();
         await using var collector = await Collector.StartAsync();
-        var service = await StartAsync(machine, collector);
+        var service = await StartAsync(machine, collector, ("Telemetry__OtlpMetrics", "false"));
 
         var (untraced, traced) = (NewTrace(), NewTrace());
         (await service.Member("acme").AddContactAsync("Ada", "replicated", Parent(untraced, isSampled: false))).Is(201);
         (await service.Member("acme").AddContactAsync("Bo", "replicated", Parent(traced))).Is(201);
         await UntilAsync(collector, traced, "POST /api/contacts/", "insert", "replicate");
         Assert.Empty(Of(collector, untraced));
+
+        // Who stops sends what it has counted, if it sends any of it.
+        Assert.Equal(0, await service.Gateway.TerminateAsync());
+        Assert.Equal(0, await service.Silo.TerminateAsync());
+        Assert.Equal(0, collector.Metrics);
     }
 
-    private static async Task<SplitService> StartAsync(Machine machine, Collector collector)
+    private static async Task<SplitService> StartAsync(Machine machine, Collector collector, params (string Name, string Value)[] settings)
     {
-        var service = new SplitService(machine) { Environment = collector.Environment };
+        var service = new SplitService(machine) { Environment = [.. collector.Environment, .. settings] };
         await service.StartEmulatorAsync();
         await service.StartSiloAsync();
         await service.StartGatewayAsync();

@@ -35,7 +35,7 @@ internal static class TelemetryExport
     private static readonly Dictionary<string, string[]?> Meters = new()
     {
         ["Silo"] = null,
-        ["Microsoft.AspNetCore.Hosting"] = null,
+        ["Microsoft.AspNetCore.Hosting"] = ["http.server.request.duration"], // the gateway counts its active requests itself
         ["Microsoft.AspNetCore.Server.Kestrel"] = ["kestrel.active_connections", "kestrel.rejected_connections"],
         ["Microsoft.AspNetCore.RateLimiting"] = ["aspnetcore.rate_limiting.queued_requests", "aspnetcore.rate_limiting.request.time_in_queue"],
         ["Microsoft.Orleans"] = ["orleans-app-requests-timedout", "orleans-catalog-activations", "orleans-messaging-rejected", "orleans-messaging-expired"],
@@ -79,8 +79,8 @@ internal static class TelemetryExport
             .AddView("http.server.request.duration", new ExplicitBucketHistogramConfiguration { Boundaries = RequestSeconds }));
         if (options.Metrics) telemetry.WithMetrics(metrics => metrics.AddPrometheusExporter());
         if (!builder.Configuration.HasCollector()) return;
+        if (options.OtlpMetrics) telemetry.WithMetrics(metrics => metrics.AddOtlpExporter());
         telemetry
-            .WithMetrics(metrics => metrics.AddOtlpExporter())
             .WithTracing(tracing =>
             {
                 // Whether a request is traced was decided before its first span was made (RequestTraces), so that others make none.

@@ -12,6 +12,12 @@ internal sealed class TelemetryOptions
     public bool Metrics { get; set; } = true;
 
     /// <summary>
+    /// Whether a collector gets the metrics too. OpenTelemetry counts everything once for each way out, so turn it off where Prometheus
+    /// asks for <c>/metrics</c>, or <see cref="Metrics"/> where nobody does.
+    /// </summary>
+    public bool OtlpMetrics { get; set; } = true;
+
+    /// <summary>
     /// The share of requests that are traced when there is a collector, 0 to 1. Where the caller says whether it traces its request
     /// (<c>traceparent</c>), that decides. A traced request costs about as much again as one that is not.
     /// </summary>

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Orleans.Runtime.Messaging;
 using Silo.Contracts;
+using Silo.Gateway.Telemetry;
 
 namespace Silo.Gateway.Answers;
 
@@ -8,7 +9,7 @@ namespace Silo.Gateway.Answers;
 /// The outermost step: whatever goes wrong further in, by exception or by a bare status, is answered as a problem.
 /// Expected refusals are logged where they arise, in the silo; here only what nobody expected.
 /// </summary>
-internal sealed partial class FailureAnswers(RequestDelegate next, ILogger<FailureAnswers> logger)
+internal sealed partial class FailureAnswers(RequestDelegate next, RequestMetrics metrics, ILogger<FailureAnswers> logger)
 {
     // "Client closed request": nobody reads the answer, but the request log and the metrics should not show a success.
     private const int ClientClosedRequest = 499;
@@ -16,6 +17,7 @@ internal sealed partial class FailureAnswers(RequestDelegate next, ILogger<Failu
     public async Task InvokeAsync(HttpContext context)
     {
         var response = context.Response;
+        metrics.Began();
         SetHeaders(context);
         try
         {
@@ -34,6 +36,10 @@ internal sealed partial class FailureAnswers(RequestDelegate next, ILogger<Failu
             response.Clear();
             SetHeaders(context);
             await Answer(context, exception);
+        }
+        finally
+        {
+            metrics.Ended();
         }
     }
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Silo.Gateway.Telemetry;
 
 namespace Silo.Gateway.Answers;
 
@@ -21,7 +22,7 @@ internal static class ProblemAnswer
         TimeSpan? retryAfter = null,
         IReadOnlyDictionary<string, string[]>? errors = null)
     {
-        context.RequestServices.GetService<RejectionMetrics>()?.Rejected(type);
+        context.RequestServices.GetService<RequestMetrics>()?.Rejected(type);
         var response = context.Response;
         response.StatusCode = type.Status;
         response.ContentType = ContentType;

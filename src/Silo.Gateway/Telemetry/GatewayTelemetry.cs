@@ -12,7 +12,7 @@ internal static class GatewayTelemetry
 {
     public static void AddGatewayTelemetry(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddSingleton<RejectionMetrics>();
+        builder.Services.AddSingleton<RequestMetrics>();
         builder.Services.AddKeyedSingleton(RequestTraces.SourceName, (services, _) => RequestTraces.Budget(services.GetRequiredService<IOptions<TelemetryOptions>>().Value));
         builder.AddTelemetry(tracing => tracing.AddSource(RequestTraces.SourceName));
     }
@@ -26,7 +26,6 @@ internal static class GatewayTelemetry
     public static void MapMetrics(this WebApplication app)
     {
         if (!app.Services.GetRequiredService<IOptions<TelemetryOptions>>().Value.Metrics) return;
-        app.Services.GetRequiredService<RejectionMetrics>(); // made now, so that its counts are there with 0
         var port = app.Services.GetRequiredService<IOptions<GatewayOptions>>().Value.MetricsPort;
         app.MapPrometheusScrapingEndpoint("/metrics").DisableRateLimiting().ExcludeFromDescription().Add(endpoint =>
         {

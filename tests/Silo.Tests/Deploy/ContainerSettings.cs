@@ -36,6 +36,7 @@ internal static partial class ContainerSettings
         ["Lease"] = [typeof(LeaseOptions)],
         ["Litestream"] = [typeof(LitestreamOptions)],
         ["Shutdown"] = [typeof(Silo.Cluster.Hosting.ShutdownOptions)],
+        ["Telemetry"] = [typeof(GatewayOptions).Assembly.GetType("Silo.Telemetry.TelemetryOptions", throwOnError: true)!],
     };
 
     private static readonly Dictionary<string, string> OtherNames = new()

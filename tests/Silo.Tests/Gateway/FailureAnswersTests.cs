@@ -7,6 +7,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.Runtime.Messaging;
 using Silo.Contracts;
 using Silo.Gateway.Answers;
+using Silo.Gateway.Telemetry;
 
 namespace Silo.Tests.Gateway;
 
@@ -110,13 +111,34 @@ public sealed class FailureAnswersTests(StandInCluster cluster) : IAsyncLifetime
     [Fact]
     public async Task Connection_ThatFails_IsTheCluster()
     {
-        await using var services = new ServiceCollection().AddMetrics().AddSingleton<RejectionMetrics>().BuildServiceProvider();
+        await using var services = new ServiceCollection().AddMetrics().AddSingleton<RequestMetrics>().BuildServiceProvider();
         using var metrics = new RecordedMetrics(services);
         var context = new DefaultHttpContext { RequestServices = services, Response = { Body = new MemoryStream() } };
-        await new FailureAnswers(_ => throw new ConnectionFailedException("secret"), NullLogger<FailureAnswers>.Instance).InvokeAsync(context);
+        await new FailureAnswers(_ => throw new ConnectionFailedException("secret"), services.GetRequiredService<RequestMetrics>(), NullLogger<FailureAnswers>.Instance).InvokeAsync(context);
         Assert.Equal(503, context.Response.StatusCode);
         Assert.Equal("2", context.Response.Headers.RetryAfter);
         Assert.Equal(1, metrics.Ask("silo.request.rejections", "error.type=cluster_unavailable"));
+    }
+
+    [Fact]
+    public async Task Request_IsActive_UntilItIsOverHoweverItEnds()
+    {
+        await using var services = new ServiceCollection().AddMetrics().AddSingleton<RequestMetrics>().BuildServiceProvider();
+        using var metrics = new RecordedMetrics(services);
+        var active = new List<double>();
+        foreach (var failure in new Exception?[] { null, new InvalidOperationException(), new OperationCanceledException() })
+        {
+            var steps = new FailureAnswers(
+                _ =>
+                {
+                    active.Add(metrics.Ask("http.server.active_requests"));
+                    return failure is null ? Task.CompletedTask : Task.FromException(failure);
+                },
+                services.GetRequiredService<RequestMetrics>(), NullLogger<FailureAnswers>.Instance);
+            await steps.InvokeAsync(new DefaultHttpContext { RequestServices = services, Response = { Body = new MemoryStream() } });
+            active.Add(metrics.Ask("http.server.active_requests"));
+        }
+        Assert.Equal([1, 0, 1, 0, 1, 0], active);
     }
 
     [Fact]
