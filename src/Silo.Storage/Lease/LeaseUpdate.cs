@@ -58,10 +58,12 @@ internal sealed class LeaseUpdate : HeadChange
         }
 
         // An epoch has one owner, so this is an earlier write of ours that was given up and came late: it counts, and we go on from it.
-        // It adds nothing to the lease; when it was sent is not known here.
-        return found.Head.State == HeadState.Released && !_isRelease
-            ? new LeaseStep.Moved(found.Head) // an operator gave back what had run out
-            : Send(_change(found.Head), found, now);
+        // It adds nothing to the lease; when it was sent is not known here. Or the lease had run out and somebody gave it back for us
+        // (an operator, a sweep): nobody has taken the organization, so it is ours still.
+        var ours = found.Head.State == HeadState.Released && !_isRelease
+            ? found.Head with { State = found.Head.Current is null ? HeadState.Acquiring : HeadState.Active }
+            : found.Head;
+        return Send(_change(ours), found, now);
     }
 
     private static ReplicaReference? Raised(ReplicaReference? current, long highWater) =>

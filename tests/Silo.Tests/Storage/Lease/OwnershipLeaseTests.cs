@@ -288,8 +288,30 @@ public sealed class OwnershipLeaseTests
 
         var head = await bench.HeadAsync();
         Assert.Equal((1, HeadState.Released, new ReplicaReference(1, "g1", 7)), (head.Epoch, head.State, head.Current));
-        await Assert.ThrowsAsync<HeadMovedException>(() => first.PublishAsync("g2", 0, 1, Token));
         Assert.Equal(2, (await bench.AcquireAsync()).Epoch);
+        await Assert.ThrowsAsync<HeadMovedException>(() => first.PublishAsync("g2", 0, 1, Token));
+    }
+
+    /// <summary>A sweep takes an owner for dead that only could not reach the bucket: as long as nobody has taken the organization, it is its own.</summary>
+    [Theory]
+    [InlineData(true, HeadState.Active)]
+    [InlineData(false, HeadState.Acquiring)]
+    public async Task ReleaseExpired_OfAnOwnerThatLives_IsUndoneByItsNextRenewal(bool isPublished, HeadState expected)
+    {
+        await using var bench = await LeaseBench.StartAsync();
+        var lease = await bench.AcquireAsync();
+        if (isPublished) await lease.PublishAsync("g1", 7, 1, Token);
+        var found = (await bench.Heads.ReadAsync(LeaseBench.Demo, Token))!;
+        await bench.Bucket.UploadAsync(
+            "heads/demo.json", JsonSerializer.SerializeToUtf8Bytes(found.Head with { State = HeadState.Released, OperationId = "sweep" }, OrganizationHeadJson.Default.OrganizationHead),
+            "application/json", found.ObjectGeneration, Token);
+
+        await bench.RenewedAsync();
+
+        var head = await bench.HeadAsync();
+        Assert.Equal((1, expected, found.Head.Current), (head.Epoch, head.State, head.Current));
+        Assert.True(lease.IsRunning);
+        await Assert.ThrowsAsync<LeaseHeldException>(() => bench.AcquireAsync());
     }
 
     [Fact]

@@ -12,6 +12,7 @@ internal sealed class SimulatedBucket
     private readonly HashSet<string> _executed = [];
     private long _generation;
     private TimeSpan _updated;
+    private bool _isGivenBack; // by its owner
 
     public OrganizationHead? Head { get; private set; }
 
@@ -32,6 +33,7 @@ internal sealed class SimulatedBucket
         if (Head is null) Broken.If(write.Head is not { Epoch: 1, State: HeadState.Acquiring, Base: null, Current: null }, "the first head takes the first epoch");
         else CheckNext(Head, write.Head, intent, now);
         if (intent == LeaseIntent.Take) Takes++;
+        _isGivenBack = intent == LeaseIntent.Release;
         (Head, _updated) = (write.Head, now);
         _executed.Add(Head.OperationId);
         return ++_generation;
@@ -55,7 +57,7 @@ internal sealed class SimulatedBucket
         Broken.If(next.Base != before.Base, "an owner does not change what it was to restore");
         Broken.If(intent != LeaseIntent.Publish && next.Current?.Generation != before.Current?.Generation, "what was published stays");
         Broken.If(next.Current?.HighWater < before.Current?.HighWater, "marks only rise");
-        Broken.If(before.State == HeadState.Released && next.State != HeadState.Released, "what was given back is not owned again without an epoch");
+        Broken.If(_isGivenBack && next.State != HeadState.Released, "what its owner has given back is not owned again without an epoch");
     }
 
     private static DateTimeOffset Seconds(TimeSpan time) => new((Start + time).Ticks / TimeSpan.TicksPerSecond * TimeSpan.TicksPerSecond, TimeSpan.Zero);

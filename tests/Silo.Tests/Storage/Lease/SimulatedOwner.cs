@@ -121,7 +121,7 @@ internal sealed class SimulatedOwner(LeaseSimulation world, int number, double s
                 break;
             case LeaseStep.Moved:
                 Broken.If(
-                    world.Bucket.Head is { } head && head.Owner == _held?.Head.Owner && head.Epoch == _held.Head.Epoch && head.State != HeadState.Released,
+                    world.Bucket.Head is { } head && head.Owner == _held?.Head.Owner && head.Epoch == _held.Head.Epoch,
                     $"{Name}: it believes that another owner came, and none did");
                 world.MovedAway++;
                 Forget();
