@@ -8,6 +8,8 @@ namespace Silo.Storage.Databases;
 
 public sealed partial class OrgDatabase
 {
+    private static readonly TimeSpan ReleaseTimeout = TimeSpan.FromSeconds(5);
+
     private bool _closed; // under the write lock
     private long _markedCommit; // under the write lock; below 0 while the file has what no commit of this activation brought in
 
@@ -35,11 +37,15 @@ public sealed partial class OrgDatabase
         }
         if (!await BeginCloseAsync()) return;
 
-        // From here on nothing on this machine is needed any more, unless the organization has another owner.
+        // From here on nothing on this machine is needed any more, unless the organization has another owner, who restored what the bucket
+        // had before. While the lease runs there is none, and whoever comes later restores all of this.
+        var wasOurs = _lease.IsRunning;
         try
         {
             await CloseFileAsync();
-            if (await ReleaseAsync(cancellationToken) && (proven || !HasOwnRows)) _files.Delete();
+            var isOurs = await ReleaseAsync();
+            if (isOurs is null && !wasOurs && HasOwnRows) LogAbandoned(Organization, _files.Database);
+            else if (isOurs != false && (proven || !HasOwnRows)) _files.Delete();
             else LogSetAside(Organization, _files.SetAside(_time.GetUtcNow()));
         }
         finally
@@ -66,7 +72,7 @@ public sealed partial class OrgDatabase
             await _tracker.WaitAsync(mark, limit.Token);
             _metrics.Flushed(since, isConfirmed: true);
         }
-        catch (Exception e) when (e is OperationCanceledException or HeadMovedException or HeadException or OrganizationException or SqliteException)
+        catch (Exception e) when (e is OperationCanceledException or HeadMovedException or HeadException or OrganizationException or SqliteException or IOException)
         {
             _metrics.Flushed(since, isConfirmed: false);
             throw new FlushException(Organization, _tracker.LastCommit - _tracker.DurableCommit, Problem ?? e.Message, e);
@@ -168,13 +174,14 @@ public sealed partial class OrgDatabase
         }
     }
 
-    /// <summary>Gives the lease back.</summary>
-    /// <returns>False when the organization has another owner, who restored without what only this file may have.</returns>
-    private async Task<bool> ReleaseAsync(CancellationToken cancellationToken)
+    /// <summary>Gives the lease back, in a time of its own: a flush that took long is no reason to have the next owner wait for its end.</summary>
+    /// <returns>False when the organization has another owner, who restored without what only this file may have; null when the bucket does not tell.</returns>
+    private async Task<bool?> ReleaseAsync()
     {
+        using var limit = new CancellationTokenSource(ReleaseTimeout, _time);
         try
         {
-            await _lease.ReleaseAsync(_highWater, cancellationToken);
+            await _lease.ReleaseAsync(_highWater, limit.Token);
             return true;
         }
         catch (HeadMovedException e)
@@ -184,9 +191,9 @@ public sealed partial class OrgDatabase
         }
         catch (Exception e) when (e is BucketException or HeadException or OperationCanceledException)
         {
-            // The rows are in the bucket and the head names them; the next owner takes the lease from us.
+            // The next owner takes the lease from us.
             LogNotReleased(Organization, e.Message);
-            return true;
+            return null;
         }
     }
 

@@ -79,6 +79,25 @@ public sealed class OrgDatabaseLeaseTests
         Assert.Equal((1, HeadState.Released), ((await bench.HeadAsync(DatabaseBench.Demo)).Epoch, (await bench.HeadAsync(DatabaseBench.Demo)).State));
     }
 
+    /// <summary>Whether another owner has come by then is not known, who would not have what this one uploaded late.</summary>
+    [Fact]
+    public async Task Close_LeaseOverAndTheBucketTellsNothing_LeavesTheFile()
+    {
+        await using var bench = await DatabaseBench.StartAsync(ShortLease);
+        var database = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo);
+        var done = await database.CreateAsync(new ContactFields("one"), Token);
+        await database.WaitReplicatedAsync(done.Commit, Token);
+        await bench.SetFaultsAsync("""[{"method":"POST","namePrefix":"heads/","action":"status","status":503}]""");
+        await Eventually.IsAsync(() => database.LeaseLeft == TimeSpan.Zero, "the lease runs out");
+
+        await database.CloseAsync(Token);
+
+        Assert.Contains(OrgFiles.Find(bench.Folder["a"], DatabaseBench.Demo.Id), files => File.Exists(files.Database));
+        await bench.ClearFaultsAsync();
+        await using var again = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo);
+        Assert.Equal("{\"count\":1}", Encoding.UTF8.GetString((await again.CountAsync(Token)).Utf8!));
+    }
+
     [Fact]
     public async Task Replicated_HeadTakenBeforeTheUpload_IsNotConfirmed()
     {
