@@ -17,8 +17,10 @@ namespace Silo.Storage.Databases;
 /// </remarks>
 public sealed partial class ReplicaRetention
 {
-    /// <summary>Objects that are deleted at once. One activation after the other gets through any number.</summary>
+    /// <summary>Objects that are deleted before it is the next organization's turn; the rest comes after that.</summary>
     private const int MaxDeletions = 1_000;
+
+    private const int DeletionsAtOnce = 8;
 
     private const int MaxWaiting = 10_000;
 
@@ -50,7 +52,7 @@ public sealed partial class ReplicaRetention
             if (!due.Published.IsCompletedSuccessfully) continue;
             try
             {
-                await SweepAsync(due.Organization, due.ReplicaPath, cancellationToken);
+                if (await SweepAsync(due.Organization, due.ReplicaPath, cancellationToken) == MaxDeletions) _due.Writer.TryWrite(due);
             }
             catch (Exception e) when (e is BucketException or HeadException)
             {
@@ -91,23 +93,18 @@ public sealed partial class ReplicaRetention
     {
         foreach (var later in epochs.Where(later => later > epoch).Order())
         {
-            var generations = await new ReplicaInventory(_bucket).ReadAllAsync(replicaPath, later, cancellationToken);
-            if (generations.Min(generation => generation.Began) is { } began) return began;
+            if (await new ReplicaInventory(_bucket).BeganAsync(replicaPath, later, cancellationToken) is { } began) return began;
         }
         return null;
     }
 
     private async Task<int> DeleteAsync(string replicaPath, long epoch, int most, CancellationToken cancellationToken)
     {
-        var deleted = 0;
         // Of the older system's replica, which is in no epoch's folder, only that one folder.
-        await foreach (var item in _bucket.ListAsync(ReplicaReference.PrefixOf(replicaPath, epoch) + (epoch == 0 ? "/generations/" : "/"), cancellationToken: cancellationToken))
-        {
-            if (deleted == most) break;
-            await _bucket.DeleteAsync(item.Name, ifGenerationMatch: null, cancellationToken);
-            deleted++;
-        }
-        return deleted;
+        var page = await _bucket.ListPageAsync(ReplicaReference.PrefixOf(replicaPath, epoch) + (epoch == 0 ? "/generations/" : "/"), token: null, most, cancellationToken);
+        await Parallel.ForEachAsync(page.Objects, new ParallelOptions { MaxDegreeOfParallelism = DeletionsAtOnce, CancellationToken = cancellationToken }, async (item, token) =>
+            await _bucket.DeleteAsync(item.Name, ifGenerationMatch: null, token));
+        return page.Objects.Count;
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Organization {Organization}: {Count} objects of epochs that nobody needs any more are deleted")]

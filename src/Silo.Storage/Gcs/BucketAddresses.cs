@@ -15,7 +15,7 @@ internal sealed class BucketAddresses(Uri? emulatorHost, string bucketName)
 
     public Uri Buckets => new(_host, "/storage/v1/b?project=silo");
 
-    public Uri Media(string name) => new(_host, $"{Path(name)}?alt=media");
+    public Uri Media(string name, long? generation = null) => new(_host, $"{Path(name)}?alt=media{Number("generation", generation)}");
 
     public Uri Metadata(string name, long? generation = null) =>
         new(_host, $"{Path(name)}?fields={ObjectResource.Fields}{Number("generation", generation)}");

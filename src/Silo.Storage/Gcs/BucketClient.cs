@@ -53,12 +53,19 @@ public sealed class BucketClient : IDisposable
     public Task<BucketContent?> DownloadAsync(string name, CancellationToken cancellationToken) =>
         _connection.RepeatAsync(Reading(name), (response, trying) => ReadContentAsync(name, response, trying.Token), cancellationToken);
 
+    /// <inheritdoc cref="DownloadAsync(string, long?, Stream, CancellationToken)"/>
+    public Task DownloadAsync(string name, Stream destination, CancellationToken cancellationToken) => DownloadAsync(name, generation: null, destination, cancellationToken);
+
     /// <summary>Copies an object into a stream and checks its checksum. A destination that can seek is rewound when the copy starts anew.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="generation">Only this generation of it: one that was written over since is gone, unless the bucket keeps versions. Null for any.</param>
+    /// <param name="destination">Receives it.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="BucketException">Also when the bucket has no such object. What the destination holds is then worth nothing.</exception>
     /// <exception cref="IOException">The destination cannot be written.</exception>
-    public async Task DownloadAsync(string name, Stream destination, CancellationToken cancellationToken)
+    public async Task DownloadAsync(string name, long? generation, Stream destination, CancellationToken cancellationToken)
     {
-        var call = Reading(name);
+        var call = Reading(name, generation);
         var start = destination.CanSeek ? destination.Position : 0;
         Task<bool> AttemptAsync(CancellationToken token) => _connection.TryAsync(
             call,
@@ -254,9 +261,9 @@ public sealed class BucketClient : IDisposable
         while (!string.IsNullOrEmpty(token));
     }
 
-    private BucketCall Reading(string name)
+    private BucketCall Reading(string name, long? generation = null)
     {
-        var address = _addresses.Media(name);
+        var address = _addresses.Media(name, generation);
         return new BucketCall(Action("read", name), () => new HttpRequestMessage(HttpMethod.Get, address), AlsoExpected: HttpStatusCode.NotFound);
     }
 

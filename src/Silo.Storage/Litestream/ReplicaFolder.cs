@@ -24,8 +24,8 @@ internal sealed class ReplicaFolder(string path, RestorePlan plan) : IDisposable
     /// <summary>Where a file beside the replica is kept.</summary>
     public string PathOf(string name) => System.IO.Path.Combine(Path, name);
 
-    /// <summary>Copies every object of the plan from the bucket, which tells the checksum of each.</summary>
-    /// <exception cref="BucketException">The bucket cannot be reached, or an object is gone.</exception>
+    /// <summary>Copies every object of the plan from the bucket, which tells the checksum of each, as it was when the plan was made: a running Litestream writes over its snapshots.</summary>
+    /// <exception cref="BucketException">The bucket cannot be reached, or an object is gone or was written over.</exception>
     /// <exception cref="IOException">The disk refuses.</exception>
     public async Task FillAsync(BucketClient bucket, CancellationToken cancellationToken)
     {
@@ -35,7 +35,7 @@ internal sealed class ReplicaFolder(string path, RestorePlan plan) : IDisposable
         await Parallel.ForEachAsync(items, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (item, token) =>
         {
             await using var file = new FileStream(PathOf(item), FileMode.Create, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
-            await bucket.DownloadAsync(item.Name, file, token);
+            await bucket.DownloadAsync(item.Name, item.Generation, file, token);
         });
     }
 

@@ -7,15 +7,52 @@ namespace Silo.Storage.Litestream;
 /// <param name="bucket">The bucket.</param>
 public sealed class ReplicaInventory(BucketClient bucket)
 {
-    /// <summary>What the bucket has of one generation; with one request, unless there are more objects than a page holds.</summary>
+    private const int PageSize = 1_000;
+
+    /// <summary>
+    /// What a restore of the end of one generation takes; with one request, unless there are more objects than a page holds. Of a generation
+    /// that was written for days there may be hundreds of thousands: then only those from its newest snapshot on are looked at.
+    /// </summary>
     /// <param name="replicaPath">The organization's object name prefix, without a slash at the end.</param>
     /// <param name="replica">The generation.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<GenerationInventory> ReadAsync(string replicaPath, ReplicaReference replica, CancellationToken cancellationToken)
+    /// <exception cref="ReplicaIncompleteException">Objects are missing, as far as names can tell.</exception>
+    public async Task<RestorePlan> ReadNewestAsync(string replicaPath, ReplicaReference replica, CancellationToken cancellationToken)
     {
         var found = new GenerationInventory(replicaPath, replica.Epoch, replica.Generation);
-        await foreach (var item in bucket.ListAsync(found.Root, cancellationToken: cancellationToken)) found.Add(item, item.Name[found.Root.Length..]);
-        return found;
+        var page = await bucket.ListPageAsync(found.Root, token: null, PageSize, cancellationToken);
+        if (page.NextToken is null)
+        {
+            foreach (var item in page.Objects) found.Add(item);
+            return found.Newest();
+        }
+        await foreach (var item in bucket.ListAsync(found.SnapshotRoot, cancellationToken: cancellationToken)) found.Add(item);
+        if (found.NewestSnapshot is { } newest)
+        {
+            foreach (var (root, start) in found.RootsFrom(newest))
+                await foreach (var item in bucket.ListAsync(root, start, cancellationToken)) found.Add(item);
+        }
+        return found.Newest();
+    }
+
+    /// <summary>When an epoch began, as <see cref="GenerationInventory.Began"/>; null when nothing of it can be restored. With a few requests, however many objects it has.</summary>
+    /// <param name="replicaPath">The organization's object name prefix, without a slash at the end.</param>
+    /// <param name="epoch">The epoch, above 0.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<DateTimeOffset?> BeganAsync(string replicaPath, long epoch, CancellationToken cancellationToken)
+    {
+        DateTimeOffset? began = null;
+        var root = $"{ReplicaReference.PrefixOf(replicaPath, epoch)}/generations/";
+        await foreach (var folder in bucket.ListPrefixesAsync(root, cancellationToken))
+        {
+            if (!ReplicaPosition.IsGeneration(folder[root.Length..^1])) continue;
+            var found = new GenerationInventory(replicaPath, epoch, folder[root.Length..^1]);
+            await foreach (var item in bucket.ListAsync(found.SnapshotRoot, cancellationToken: cancellationToken)) found.Add(item);
+            // They are by name, which is by time: the first says when it began.
+            foreach (var item in (await bucket.ListPageAsync(found.SegmentRoot, token: null, limit: 1, cancellationToken)).Objects) found.Add(item);
+            if (found.Began < (began ?? DateTimeOffset.MaxValue)) began = found.Began;
+        }
+        return began;
     }
 
     /// <summary>What the bucket has of every generation of an epoch, in no order.</summary>
@@ -31,7 +68,7 @@ public sealed class ReplicaInventory(BucketClient bucket)
             var (generation, slash) = (item.Name[root.Length..], item.Name.IndexOf('/', root.Length) - root.Length);
             if (slash < 0 || !ReplicaPosition.IsGeneration(generation[..slash])) continue;
             if (!generations.TryGetValue(generation[..slash], out var found)) generations[generation[..slash]] = found = new GenerationInventory(replicaPath, epoch, generation[..slash]);
-            found.Add(item, generation[(slash + 1)..]);
+            found.Add(item);
         }
         return generations.Values;
     }
@@ -76,6 +113,15 @@ public sealed class GenerationInventory(string replicaPath, long epoch, string g
 
     /// <summary>What all its objects' names begin with.</summary>
     public string Root => RootOf(Prefix, Generation);
+
+    /// <summary>What the names of its snapshots begin with.</summary>
+    internal string SnapshotRoot => Root + SnapshotFolder;
+
+    /// <summary>What the names of the pieces of its WAL begin with.</summary>
+    internal string SegmentRoot => Root + SegmentFolder;
+
+    /// <summary>The index of its newest snapshot; null without one.</summary>
+    internal int? NewestSnapshot => _snapshots.Count == 0 ? null : _snapshots.Max(snapshot => snapshot.Index);
 
     /// <summary>
     /// Since when it can be restored, by the bucket's clock; null when it cannot be. A snapshot is the file without its WAL, so it
@@ -126,8 +172,14 @@ public sealed class GenerationInventory(string replicaPath, long epoch, string g
         return Plan(snapshot, until.Where(segment => segment.Index >= snapshot.Index), later);
     }
 
-    internal void Add(BucketObject item, string name)
+    /// <summary>Where a restore that begins with a snapshot looks for the rest, and from which name on.</summary>
+    internal IEnumerable<(string Root, string Start)> RootsFrom(int snapshot) =>
+        [.. new[] { Root + EndFolder, SegmentRoot }.Select(root => (root, string.Create(CultureInfo.InvariantCulture, $"{root}{snapshot:x8}")))];
+
+    /// <summary>Takes note of an object of this generation.</summary>
+    internal void Add(BucketObject item)
     {
+        var name = item.Name[Root.Length..];
         if (name.StartsWith(SnapshotFolder, StringComparison.Ordinal) && name.EndsWith(SnapshotEnding, StringComparison.Ordinal))
         {
             if (Hexadecimal(name.AsSpan(SnapshotFolder.Length..^SnapshotEnding.Length)) is not { } index) return;

@@ -25,7 +25,7 @@ internal sealed class ReplicaRestore(BucketClient bucket, LitestreamRestore lite
     /// <exception cref="LitestreamException">Litestream could not make the file.</exception>
     /// <exception cref="BucketException">The bucket cannot be reached.</exception>
     public async Task RunAsync(OrganizationId organization, string replicaPath, ReplicaReference replica, string file, CancellationToken cancellationToken) =>
-        await RunAsync(organization, (await new ReplicaInventory(bucket).ReadAsync(replicaPath, replica, cancellationToken)).Newest(), file, cancellationToken);
+        await RunAsync(organization, await new ReplicaInventory(bucket).ReadNewestAsync(replicaPath, replica, cancellationToken), file, cancellationToken);
 
     /// <summary>Restores what a plan says; otherwise as above.</summary>
     public async Task RunAsync(OrganizationId organization, RestorePlan plan, string file, CancellationToken cancellationToken)

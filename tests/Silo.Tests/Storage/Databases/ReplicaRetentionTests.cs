@@ -72,6 +72,25 @@ public sealed class ReplicaRetentionTests
         Assert.False(await bench.Bucket.ExistsAnyAsync($"{Path}/generations/", Token));
     }
 
+    /// <summary>An organization that is open all day makes more objects in an epoch than are deleted in one turn.</summary>
+    [Fact]
+    public async Task Sweep_MoreObjectsThanGoInOneTurn_GoesOnUntilAllAreGone()
+    {
+        await using var bench = await DatabaseBench.StartAsync();
+        await LiveAsync(bench);
+        await Parallel.ForAsync(0, 1_200, Token, async (i, token) =>
+            await bench.Bucket.UploadAsync($"{Path}/epoch-000000000001/generations/0123456789abcdef/wal/{i:x8}_00000000.wal.lz4", Array.Empty<byte>(), "application/octet-stream", null, token));
+        for (var epoch = 2; epoch <= 3; epoch++) await LiveAsync(bench);
+        var options = Options.Create(new DatabaseOptions { ReplicaRetention = TimeSpan.Zero });
+        var retention = new ReplicaRetention(bench.Bucket, new HeadStore(bench.Bucket, TimeProvider.System), options, TimeProvider.System, NullLoggerFactory.Instance);
+        retention.Ask(DatabaseBench.Demo.Id, Path, Task.CompletedTask);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var running = retention.RunAsync(stop.Token);
+        await Eventually.GetAsync(async () => (await EpochsAsync(bench)).Contains(1) ? null : "gone", "the first epoch is deleted");
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+    }
+
     [Fact]
     public async Task Opening_Published_IsSwept()
     {

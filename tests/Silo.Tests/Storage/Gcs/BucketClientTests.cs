@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using Silo.Storage.Gcs;
 
@@ -99,6 +100,18 @@ public sealed class BucketClientTests(BucketFixture bucket) : IClassFixture<Buck
         await Assert.ThrowsAsync<BucketPreconditionException>(() => _client.DeleteAsync("gone", written.Generation - 1, Cancellation));
         Assert.True(await _client.DeleteAsync("gone", written.Generation, Cancellation));
         Assert.Null(await _client.GetAsync("gone", Cancellation));
+    }
+
+    [Fact]
+    public async Task Download_OfAGeneration_IsOfNoOther()
+    {
+        var first = await _client.UploadAsync("overwritten", "one"u8.ToArray(), "text/plain", null, Cancellation);
+        var second = await _client.UploadAsync("overwritten", "two"u8.ToArray(), "text/plain", null, Cancellation);
+        using var content = new MemoryStream();
+        await _client.DownloadAsync("overwritten", second.Generation, content, Cancellation);
+        Assert.Equal("two"u8.ToArray(), content.ToArray());
+        var failure = await Assert.ThrowsAsync<BucketException>(() => _client.DownloadAsync("overwritten", first.Generation, new MemoryStream(), Cancellation));
+        Assert.Equal(HttpStatusCode.NotFound, failure.Status);
     }
 
     [Fact]
