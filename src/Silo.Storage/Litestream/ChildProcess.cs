@@ -54,7 +54,7 @@ public readonly partial record struct ChildProcess(int Pid, long StartTicks)
             if (File.Exists(group)) File.WriteAllText(group, niceness.ToString(CultureInfo.InvariantCulture));
             return true;
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return false;
         }

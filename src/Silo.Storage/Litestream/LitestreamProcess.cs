@@ -124,15 +124,27 @@ public sealed class LitestreamProcess : IAsyncDisposable
 
     private async Task PumpAsync()
     {
-        var output = ReadAsync(_process.StandardOutput);
-        var errors = ReadAsync(_process.StandardError);
-        await _process.WaitForExitAsync();
-        // A tether that outlives a killed Litestream would be a leak, and it holds our pipes open. One that was started but not
-        // seen yet is nobody's child any more; only its environment still says whose it was.
-        if (_tether is { } tether) tether.Kill();
-        else foreach (var orphan in ChildProcess.WithEnvironment($"{DatabaseVariable}={_database}")) orphan.Kill();
-        await Task.WhenAll(output, errors);
-        _events.Writer.Complete();
+        Exception? failure = null;
+        try
+        {
+            var output = ReadAsync(_process.StandardOutput);
+            var errors = ReadAsync(_process.StandardError);
+            await _process.WaitForExitAsync();
+            // A tether that outlives a killed Litestream would be a leak, and it holds our pipes open. One that was started but not
+            // seen yet is nobody's child any more; only its environment still says whose it was.
+            if (_tether is { } tether) tether.Kill();
+            else foreach (var orphan in ChildProcess.WithEnvironment($"{DatabaseVariable}={_database}")) orphan.Kill();
+            await Task.WhenAll(output, errors);
+        }
+        catch (Exception e)
+        {
+            // The reader of the events hears of it; whoever waits for the end is to go on.
+            failure = e;
+        }
+        finally
+        {
+            _events.Writer.Complete(failure);
+        }
     }
 
     private async Task ReadAsync(StreamReader lines)

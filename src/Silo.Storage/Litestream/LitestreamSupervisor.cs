@@ -124,10 +124,11 @@ internal sealed partial class LitestreamSupervisor
             catch (Exception e)
             {
                 // Whatever it is: without a Litestream nothing comes to the bucket any more.
-                EndRestartTurn();
                 reason = RestartReason.Unwatched(e.Message);
             }
             if (_stopping.IsCancellationRequested) return;
+            // A stall has just taken a turn for the next life. One that ends by itself may do so again and again: it keeps nobody waiting.
+            if (reason.Code != RestartReason.Stalled(default).Code) EndRestartTurn();
             _tracker.GenerationEnded();
 
             if (_time.GetElapsedTime(started) > HealthyAfter) backoff = _runtime.Options.RestartBackoff;
@@ -156,7 +157,6 @@ internal sealed partial class LitestreamSupervisor
         catch (LitestreamException e)
         {
             LogCannotStart(_lease.Organization, e.Message);
-            EndRestartTurn();
             return RestartReason.NotStarted;
         }
 
