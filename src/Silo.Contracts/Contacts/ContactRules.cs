@@ -26,6 +26,9 @@ public static class ContactRules
     /// <summary>Longest agent id.</summary>
     public const int MaxAgentId = 200;
 
+    /// <summary>What is said of a text with NUL or with half of a pair of surrogates.</summary>
+    public const string NotStorable = "Contains a character that cannot be stored (NUL, or half of a pair).";
+
     private static readonly SearchValues<char> NotInEmail = SearchValues.Create(" \t\r\n<>(),;:\\\"[]");
 
     /// <summary>Finds what is wrong with the fields: field name to messages, or null when nothing is.</summary>
@@ -48,7 +51,7 @@ public static class ContactRules
             if (text is null) return;
             if (text.Length > longest) Add(field, $"At most {longest:N0} characters; this has {text.Length:N0}.");
             // SQLite ends a text at NUL in many places, and a lone surrogate has no UTF-8 form: neither would come back as it was sent.
-            if (text.Contains('\0') || HasLoneSurrogate(text)) Add(field, "Contains a character that cannot be stored (NUL, or half of a pair).");
+            if (text.Contains('\0') || HasLoneSurrogate(text)) Add(field, NotStorable);
         }
 
         void Add(string field, string message)

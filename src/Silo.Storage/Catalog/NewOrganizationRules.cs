@@ -1,4 +1,5 @@
 using Silo.Contracts;
+using Silo.Contracts.Contacts;
 using Silo.Contracts.Organizations;
 using Silo.Storage.Turso;
 
@@ -32,7 +33,7 @@ internal static class NewOrganizationRules
         if (string.IsNullOrWhiteSpace(name)) return "A name is required.";
         if (name.Length > MaxName) return $"At most {MaxName} characters; this has {name.Length}.";
         // SQLite ends a text at NUL in many places, and half of a pair has no UTF-8 form.
-        return name.Contains('\0') || HasLoneSurrogate(name) ? "Contains a character that cannot be stored (NUL, or half of a pair)." : null;
+        return name.Contains('\0') || HasLoneSurrogate(name) ? ContactRules.NotStorable : null;
     }
 
     private static string? TursoUrlError(OrganizationDbType dbType, string? url)

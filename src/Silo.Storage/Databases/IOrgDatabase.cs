@@ -80,6 +80,10 @@ public interface IOrgDatabase : IAsyncDisposable
     /// <summary>Ends everything; what is not safe yet stays on this machine.</summary>
     Task AbandonAsync();
 
+    /// <summary>Completes when what is written can become durable: a file has begun its replica in the bucket, however long that takes.</summary>
+    /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.DatabaseMoved"/>: it never will.</exception>
+    Task WaitUntilPublishedAsync(CancellationToken cancellationToken);
+
     /// <summary>Takes staged rows in, with the record of it.</summary>
     /// <param name="merge">The rows.</param>
     /// <param name="record">The record, once the counts are known.</param>

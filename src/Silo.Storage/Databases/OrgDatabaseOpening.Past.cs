@@ -84,6 +84,12 @@ public sealed partial class OrgDatabaseOpening
             LogFailed(organization.Id, e.Message);
             throw new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The chosen rows could not be published. The truth is what it was.", e);
         }
+        catch
+        {
+            // Open and known to nobody, it would keep the lease for ever.
+            await database.AbandonAsync();
+            throw;
+        }
         database.Confirm();
         return database;
     }

@@ -181,6 +181,9 @@ public sealed partial class TursoOrgDatabase : IOrgDatabase
     }
 
     /// <inheritdoc/>
+    public Task WaitUntilPublishedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <inheritdoc/>
     public async Task CloseAsync(CancellationToken cancellationToken)
     {
         _closing = true;

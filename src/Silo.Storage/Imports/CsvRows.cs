@@ -25,9 +25,7 @@ internal sealed class CsvRows(TextReader text, string? agentId, int maxRowCharac
         var fields = new ContactColumn[csv.FieldCount];
         for (var i = 0; i < fields.Length; i++)
         {
-            // Of two columns for one field the first counts.
-            var column = Columns.Add(csv.GetName(i));
-            fields[i] = fields.AsSpan(0, i).Contains(column) ? ContactColumn.Unknown : column;
+            fields[i] = Columns.Add(csv.GetName(i));
         }
         if (!Columns.HasName)
             throw new ImportException(ImportErrorCode.MissingColumn, HeaderRow, "The header row has no column for the name. Call it 'name', or 'First Name' and 'Last Name'.");
@@ -82,26 +80,27 @@ internal sealed class CsvRows(TextReader text, string? agentId, int maxRowCharac
     private ImportRow Row(CsvDataReader csv, ContactColumn[] fields)
     {
         var row = csv.RowNumber + HeaderRow;
-        string? name = null, first = null, last = null, email = null, phone = null, company = null, notes = null, agent = agentId;
+        string? name = null, first = null, last = null, email = null, phone = null, company = null, notes = null, agent = null;
         for (var i = 0; i < csv.RowFieldCount; i++)
         {
             var value = csv.GetFieldSpan(i);
             if (value.Contains(FileText.Undecodable)) throw FileText.WrongEncoding(row);
             if (i >= fields.Length) continue;
+            // Of several columns for one field the first that says anything counts.
             switch (fields[i])
             {
-                case ContactColumn.Name: name = Text(value); break;
-                case ContactColumn.FirstName: first = Text(value); break;
-                case ContactColumn.LastName: last = Text(value); break;
-                case ContactColumn.Email: email = Text(value); break;
-                case ContactColumn.Phone: phone = Text(value); break;
-                case ContactColumn.Company: company = Text(value); break;
-                case ContactColumn.Notes: notes = value.IsEmpty ? null : value.ToString(); break;
-                case ContactColumn.AgentId: agent = Text(value) ?? agentId; break;
+                case ContactColumn.Name: name ??= Text(value); break;
+                case ContactColumn.FirstName: first ??= Text(value); break;
+                case ContactColumn.LastName: last ??= Text(value); break;
+                case ContactColumn.Email: email ??= Text(value); break;
+                case ContactColumn.Phone: phone ??= Text(value); break;
+                case ContactColumn.Company: company ??= Text(value); break;
+                case ContactColumn.Notes: notes ??= value.IsEmpty ? null : value.ToString(); break;
+                case ContactColumn.AgentId: agent ??= Text(value); break;
             }
         }
         return csv.RowFieldCount == fields.Length
-            ? ImportRow.Checked(row, new ContactFields(name ?? FullName(first, last), email, phone, company, notes, agent))
+            ? ImportRow.Checked(row, new ContactFields(name ?? FullName(first, last), email, phone, company, notes, agent ?? agentId))
             : ImportRow.Wrong(row, ImportErrorCode.WrongColumnCount, string.Create(CultureInfo.InvariantCulture, $"It has {csv.RowFieldCount} values, and the header row names {fields.Length}."));
     }
 

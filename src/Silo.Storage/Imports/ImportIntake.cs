@@ -33,6 +33,8 @@ public sealed class ImportIntake(
     /// <exception cref="OrganizationException">The database cannot be written to now. Nothing was changed.</exception>
     internal async Task<ImportRecord> TakeInAsync(ImportRun run, IOrgDatabase database, CancellationToken cancellationToken)
     {
+        // Not in a place: a database whose upload hangs would keep out the imports of all others.
+        await database.WaitUntilPublishedAsync(cancellationToken);
         await _places.WaitAsync(cancellationToken);
         var folder = OrgFiles.NewTemporary(databases.Value.DataDirectory);
         try
@@ -91,7 +93,6 @@ public sealed class ImportIntake(
             else failed++;
         }
         if (failed > 0 && run.Import.Options.Strict) throw new ImportException(ImportErrorCode.ValidationFailed, 0, $"{failed:N0} of {read:N0} rows break the rules, and the import is strict.");
-        if (failed > 0 && failed == read) throw new ImportException(ImportErrorCode.ValidationFailed, 0, $"None of the {read:N0} rows can be taken in.");
         return (rows.Columns, staging.Finish(run.Import.Options.OverwriteExisting).Removed);
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Unicode;
 using Silo.Contracts.Contacts;
 
 namespace Silo.Storage.Imports;
@@ -11,6 +12,7 @@ namespace Silo.Storage.Imports;
 internal sealed class JsonRows(Stream utf8, bool isLines, string? agentId, int maxRowBytes) : IImportRows
 {
     private const int BufferBytes = 64 * 1024;
+    private const string HalfAPair = "\uFFFD"; // stands for a name that cannot be read, and is none of ours
     private const int MaxNameShown = 100; // characters; names are of the size of a row if somebody wants to use up memory
 
     private static readonly JsonReaderOptions Options = new() { MaxDepth = 32 };
@@ -128,10 +130,11 @@ internal sealed class JsonRows(Stream utf8, bool isLines, string? agentId, int m
             reader.TrySkip(); // all of it is here
             return ImportRow.Wrong(_row, ImportErrorCode.InvalidRow, "It is no JSON object.");
         }
-        string? name = null, first = null, last = null, email = null, phone = null, company = null, notes = null, agent = agentId, wrong = null;
+        string? name = null, first = null, last = null, email = null, phone = null, company = null, notes = null, agent = null;
+        ImportRow? wrong = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var property = Text(ref reader)!;
+            var property = Text(ref reader, out _) ?? HalfAPair;
             if (!_names.TryGetValue(property, out var column))
             {
                 column = Columns.Add(property);
@@ -141,31 +144,34 @@ internal sealed class JsonRows(Stream utf8, bool isLines, string? agentId, int m
             reader.Read();
             if (column == ContactColumn.Unknown || reader.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray or JsonTokenType.True or JsonTokenType.False)
             {
-                if (column != ContactColumn.Unknown) wrong ??= property.Length <= MaxNameShown ? property : property[..MaxNameShown];
+                if (column != ContactColumn.Unknown) wrong ??= ImportRow.Wrong(_row, ImportErrorCode.InvalidRow, $"{Shown(property)}: This must be a text or null.");
                 reader.TrySkip();
                 continue;
             }
-            var value = Text(ref reader);
+            var value = Text(ref reader, out var isWhole);
+            if (!isWhole) wrong ??= ImportRow.Wrong(_row, ImportErrorCode.ValidationFailed, $"{Shown(property)}: {ContactRules.NotStorable}");
+            // Of several names for one field the first that says anything counts.
             switch (column)
             {
-                case ContactColumn.Name: name = value; break;
-                case ContactColumn.FirstName: first = value; break;
-                case ContactColumn.LastName: last = value; break;
-                case ContactColumn.Email: email = value; break;
-                case ContactColumn.Phone: phone = value; break;
-                case ContactColumn.Company: company = value; break;
-                case ContactColumn.Notes: notes = value; break;
-                case ContactColumn.AgentId: agent = value ?? agentId; break;
+                case ContactColumn.Name: name ??= value; break;
+                case ContactColumn.FirstName: first ??= value; break;
+                case ContactColumn.LastName: last ??= value; break;
+                case ContactColumn.Email: email ??= value; break;
+                case ContactColumn.Phone: phone ??= value; break;
+                case ContactColumn.Company: company ??= value; break;
+                case ContactColumn.Notes: notes ??= value; break;
+                case ContactColumn.AgentId: agent ??= value; break;
             }
         }
-        return wrong is null
-            ? ImportRow.Checked(_row, new ContactFields(name ?? CsvRows.FullName(first, last), email, phone, company, notes, agent))
-            : ImportRow.Wrong(_row, ImportErrorCode.InvalidRow, $"{wrong}: This must be a text or null.");
+        return wrong ?? ImportRow.Checked(_row, new ContactFields(name ?? CsvRows.FullName(first, last), email, phone, company, notes, agent ?? agentId));
     }
 
-    /// <summary>A text or a number as it is written; null for null and for an empty text.</summary>
-    private string? Text(ref Utf8JsonReader reader)
+    private static string Shown(string property) => property.Length <= MaxNameShown ? property : property[..MaxNameShown];
+
+    /// <summary>A text or a number as it is written; null for null and for an empty text, and for one that has half of a pair of surrogates.</summary>
+    private string? Text(ref Utf8JsonReader reader, out bool isWhole)
     {
+        isWhole = true;
         try
         {
             var text = reader.TokenType switch
@@ -179,7 +185,10 @@ internal sealed class JsonRows(Stream utf8, bool isLines, string? agentId, int m
         }
         catch (InvalidOperationException e) when (e is not ObjectDisposedException)
         {
-            throw FileText.WrongEncoding(_row);
+            // The file is as it should be, and one text of it is written with an escape of which the other half is missing.
+            if (!reader.ValueIsEscaped || !Utf8.IsValid(reader.ValueSpan)) throw FileText.WrongEncoding(_row);
+            isWhole = false;
+            return null;
         }
     }
 

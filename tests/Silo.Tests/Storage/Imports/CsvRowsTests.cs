@@ -18,6 +18,7 @@ public sealed class CsvRowsTests
     [InlineData("name,company\n=1+1,+Plus\n-Dash,@At\n", "2 =1+1 +Plus|3 -Dash @At")]
     [InlineData("name,email\n#1 Plumbing,info@one.example\nAnn,ann@one.example\n", "2 #1 Plumbing info@one.example|3 Ann ann@one.example")]
     [InlineData("#id,name\n#1,\"two\nlines\"\n", "2 two\nlines")]
+    [InlineData("name,phone,mobile\nAda,1,2\nBo,,3\n", "2 Ada 1|3 Bo 3")]
     [InlineData("name\n", "")]
     public void Rows_AreContactsWithTheRowsOfASpreadsheet(string csv, string expected) => Assert.Equal(expected, string.Join('|', Read(csv).Select(Tell)));
 

@@ -12,6 +12,8 @@ public sealed class JsonRowsTests
     [InlineData("""[{"name":"Ada","phone":30123,"tags":["x",{"y":1}],"address":{"city":"London"}}]""", "1 Ada 30123")]
     [InlineData("""[{"name":"Ada","email":null,"notes":""}]""", "1 Ada")]
     [InlineData("""[{"name":"Ada"},7,{"name":true},{"name":["x"]},{"email":"a@b.c"},{"name":"Bo"}]""", "1 Ada|2 invalid_row|3 invalid_row|4 invalid_row|5 validation_failed|6 Bo")]
+    [InlineData("""[{"name":"Ada","phone":"1","mobile":null,"tel":"2"},{"name":"Bo","contact":"x","mobile":"3"},{"name":"Cy","contact":""}]""", "1 Ada 1|2 Bo 3|3 Cy")]
+    [InlineData("""[{"name":"Ada"},{"name":"Bo","notes":"half \ud83d"},{"name":"Cy","\udc00":"x"},{"name":"Dan \ud83d\ude00"}]""", "1 Ada|2 validation_failed|3 Cy|4 Dan 😀")]
     public void Elements_AreContacts(string json, string expected) => Assert.Equal(expected, Tell(json, isLines: false));
 
     [Theory]
