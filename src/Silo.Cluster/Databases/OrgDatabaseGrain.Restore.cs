@@ -171,6 +171,13 @@ internal sealed partial class OrgDatabaseGrain
         {
             throw Refuse(e);
         }
+        catch (Exception e)
+        {
+            // One that is open and that nobody knows would keep its lease for ever; what only it has is in its file, for the next call.
+            if (before is not null) await before.AbandonAsync();
+            LogUnexpected(_activation.Organization, e);
+            throw Refuse(new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "The state could not be put in its place because of an unexpected error.", e));
+        }
         finally
         {
             _attempt = null;

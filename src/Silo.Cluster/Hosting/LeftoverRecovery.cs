@@ -34,8 +34,7 @@ internal sealed partial class LeftoverRecovery(
             {
                 await Parallel.ForEachAsync(left.ToArray(), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = stoppingToken }, async (organization, token) =>
                 {
-                    if (!await IsOpenAsync(organization, token)) return;
-                    var isElsewhere = await IsElsewhereAsync(organization, token);
+                    if (await OpenAsync(organization, token) is not { } isElsewhere) return;
                     if (isElsewhere) LogElsewhere(organization);
                     lock (left)
                     {
@@ -55,19 +54,21 @@ internal sealed partial class LeftoverRecovery(
         }
     }
 
-    private async Task<bool> IsOpenAsync(OrganizationId organization, CancellationToken cancellationToken)
+    /// <summary>Opens one.</summary>
+    /// <returns>Whether it is open elsewhere, and its files here were not touched; null when it could not be opened.</returns>
+    private async Task<bool?> OpenAsync(OrganizationId organization, CancellationToken cancellationToken)
     {
         try
         {
             // On any other silo it would go on without what only this one has.
             RequestContext.Set(IPlacementDirector.PlacementHintKey, silo.SiloAddress);
             await grains.GetGrain<IOrgDatabaseGrain>(organization.Value).Warm(cancellationToken);
-            return true;
+            return await IsElsewhereAsync(organization, cancellationToken);
         }
-        catch (Exception e) when (e is OrganizationException or TimeoutException or OrleansException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception e) when (e is OrganizationException or TimeoutException or OrleansException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             LogFailed(organization, e.Message);
-            return false;
+            return null;
         }
     }
 

@@ -18,13 +18,15 @@ public sealed class LeftoverRecoveryTests(StandInCluster cluster)
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    [Fact]
-    public async Task Recovery_OrganizationThatCannotBeOpenedYet_IsTriedUntilItIs()
+    [Theory]
+    [InlineData("")]
+    [InlineData("/where")]
+    public async Task Recovery_OrganizationThatCannotBeOpenedOrFoundYet_IsTriedUntilItIs(string failing)
     {
         using var folder = new TestFolder();
         var ids = Enumerable.Range(0, 3).Select(i => OrganizationId.Parse($"left-{Guid.NewGuid():n}{i}")).ToArray();
         foreach (var id in ids) new OrgFiles(folder.Path, id, 1).CreateFolder();
-        cluster.StandIns.Failures[ids[1].Value] = new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "Not yet.");
+        cluster.StandIns.Failures[ids[1].Value + failing] = new OrganizationException(OrganizationErrorCode.DatabaseUnavailable, "Not yet.");
         var time = new FakeTimeProvider();
         using var recovery = new LeftoverRecovery(
             cluster.Client, new ThisSilo(), Options.Create(new DatabaseOptions { DataDirectory = folder.Path }), cluster.Client.ServiceProvider.GetRequiredService<IMeterFactory>(), time,
@@ -35,7 +37,7 @@ public sealed class LeftoverRecoveryTests(StandInCluster cluster)
         Assert.False(recovery.ExecuteTask!.IsCompleted);
         // It waits for its clock; a step before it does would be lost, so they go on until it comes again.
         await Eventually.IsAsync(() => Again(time, ids[1]), "it is tried again");
-        cluster.StandIns.Failures.Remove(ids[1].Value, out _);
+        cluster.StandIns.Failures.Remove(ids[1].Value + failing, out _);
         await Eventually.IsAsync(() => Advance(time, recovery), "all are taken care of");
 
         Assert.True(recovery.ExecuteTask.IsCompletedSuccessfully);

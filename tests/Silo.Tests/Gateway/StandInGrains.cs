@@ -336,8 +336,11 @@ public sealed class StandInActiveDatabasesGrain(StandIns standIns) : Grain, IAct
     public Task<IReadOnlyList<DatabaseStatus>> List(CancellationToken cancellationToken) =>
         Task.FromResult<IReadOnlyList<DatabaseStatus>>([.. standIns.Active.Values]);
 
-    public Task<DatabaseStatus?> Find(OrganizationId organization, CancellationToken cancellationToken) =>
-        Task.FromResult(standIns.Active.GetValueOrDefault(organization.Value));
+    public async Task<DatabaseStatus?> Find(OrganizationId organization, CancellationToken cancellationToken)
+    {
+        await standIns.Meet($"{organization}/where");
+        return standIns.Active.GetValueOrDefault(organization.Value);
+    }
 
     public Task<bool> Deactivate(OrganizationId organization, CancellationToken cancellationToken) =>
         Task.FromResult(standIns.Active.TryRemove(organization.Value, out _));
