@@ -11,11 +11,18 @@ public sealed class GatewayOptions : IValidatableObject
     public const string Section = "Gateway";
 
     /// <summary>
-    /// Largest request body in bytes; imports have a limit of their own. A contact with every field at its limit is about 12,000
-    /// characters, at most three bytes each or six when escaped.
+    /// Largest request body in bytes; imports have a limit of their own. A contact with every field at its limit is about 11,000
+    /// characters, at most three bytes each, or six when escaped; the rest is for blanks.
     /// </summary>
     [Range(1_024, 16_777_216)]
-    public long MaxContactBytes { get; set; } = 65_536;
+    public long MaxContactBytes { get; set; } = 131_072;
+
+    /// <summary>
+    /// How long a process that is told to stop waits for the requests that it has, before it closes their connections. It has all of
+    /// <c>Shutdown:Timeout</c> left after that to put databases away.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
+    public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(15);
 
     /// <summary>Requests that run at once in this process.</summary>
     [Range(1, 100_000)]

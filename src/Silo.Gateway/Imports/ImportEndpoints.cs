@@ -19,7 +19,7 @@ namespace Silo.Gateway.Imports;
 /// Bulk imports and the audit trail of the caller's organization (API.md, "Bulk import"); and the same of any organization for operators.
 /// A file goes from the client to the bucket as it comes; the organization is then told where it is.
 /// </summary>
-internal sealed partial class ImportEndpoints(SiloGrains grains, PatientCalls calls, StagedImports staged, IOptions<ImportsOptions> options, TimeProvider time, ILogger<ImportEndpoints> logger)
+internal sealed partial class ImportEndpoints(SiloGrains grains, PatientCalls calls, StagedImports staged, IOptions<ImportsOptions> options, IHostApplicationLifetime life, TimeProvider time, ILogger<ImportEndpoints> logger)
 {
     /// <summary>The longest that one call waits for news: a database is not put away, and answers nobody else, while a call of it waits.</summary>
     private static readonly TimeSpan NewsInterval = TimeSpan.FromMilliseconds(500);
@@ -27,6 +27,10 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, PatientCalls ca
     private static readonly TimeSpan RetryBucket = TimeSpan.FromSeconds(5);
 
     private readonly ImportsOptions _options = options.Value;
+
+    /// <summary>Who only waits for news is not waited for: this process ends.</summary>
+    private bool IsStopping => life.ApplicationStopping.IsCancellationRequested;
+
     private readonly PartitionedRateLimiter<OrganizationId> _receiving = PartitionedRateLimiter.CreateChained(
         // First its own: who sends slowly or much is not to keep all others out.
         PartitionedRateLimiter.Create<OrganizationId, OrganizationId>(organization => Places(organization, options.Value.MaxReceivingPerOrganization)),
@@ -132,7 +136,7 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, PatientCalls ca
         var begun = time.GetTimestamp();
         try
         {
-            while (!status.IsOver && wait - time.GetElapsedTime(begun) is { Ticks: > 0 } left)
+            while (!status.IsOver && !IsStopping && wait - time.GetElapsedTime(begun) is { Ticks: > 0 } left)
                 status = await FindAsync(organization, status.Id, left < NewsInterval ? left : NewsInterval, cancellationToken);
         }
         catch (Exception e) when (e is TimeoutException or OrleansException or OrganizationException { RetryAfter: not null })
@@ -145,7 +149,7 @@ internal sealed partial class ImportEndpoints(SiloGrains grains, PatientCalls ca
     private async IAsyncEnumerable<SseItem<ImportStatus>> Events(OrganizationId organization, ImportStatus first, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         yield return new SseItem<ImportStatus>(first, "import");
-        for (var status = first; !status.IsOver;)
+        for (var status = first; !status.IsOver && !IsStopping;)
         {
             status = await FindAsync(organization, first.Id, NewsInterval, cancellationToken);
             yield return new SseItem<ImportStatus>(status, "import");

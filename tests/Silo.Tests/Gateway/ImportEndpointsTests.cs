@@ -4,6 +4,8 @@ using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Silo.Contracts;
 using Silo.Contracts.Imports;
 using Silo.GcsEmulator;
@@ -255,6 +257,20 @@ public sealed class ImportEndpointsTests(StandInCluster cluster) : IAsyncLifetim
         var told = (await events.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).Split('\n').Where(line => line.StartsWith("data: ", StringComparison.Ordinal))
             .Select(line => JsonDocument.Parse(line["data: ".Length..]).RootElement.GetProperty("state").GetString());
         Assert.Equal(["running", "completed"], told);
+    }
+
+    [Fact]
+    public async Task Progress_WatchedWhenTheGatewayStops_Ends()
+    {
+        using var begun = await Send("name\nAda\n", "text/csv");
+        var id = (await begun.Json()).GetProperty("id").GetString()!;
+        cluster.StandIns.ImportStatuses[id] = new([new ImportStatus { Id = id, State = ImportState.Running, StartedAt = TimeProvider.System.GetUtcNow(), Errors = [] }]);
+        await using var gateway = await TestGateway.Start(
+            cluster.Client, app => app.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromMinutes(10)), ("Gateway:DrainTimeout", "00:10:00"));
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/imports/{id}/events") { Headers = { Authorization = new("Bearer", gateway.Member(_organization)) } };
+        using var watched = await gateway.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        await gateway.StopAsync().WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+        Assert.Contains("running", await watched.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
 
     [Theory]

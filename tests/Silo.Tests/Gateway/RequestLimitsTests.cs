@@ -1,4 +1,6 @@
 using System.Net;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace Silo.Tests.Gateway;
 
@@ -51,6 +53,20 @@ public sealed class RequestLimitsTests(StandInCluster cluster)
         Assert.Equal(HttpStatusCode.OK, first.StatusCode);
         using var next = await gateway.Get("/api/contacts/count", gateway.Member("other"));
         Assert.Equal(HttpStatusCode.OK, next.StatusCode);
+    }
+
+    /// <summary>What is left of the time to stop is for the databases, where they are in the same process.</summary>
+    [Fact]
+    public async Task Request_ThatGoesOnWhenTheGatewayStops_IsGivenUpAfterAWhile()
+    {
+        await using var gateway = await TestGateway.Start(
+            cluster.Client, app => app.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromMinutes(10)), ("Gateway:DrainTimeout", "00:00:00"));
+        var gate = cluster.StandIns.Gates[_organization] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var running = gateway.Get("/api/contacts/count", gateway.Member(_organization));
+        await cluster.StandIns.Arrival(_organization).WaitAsync(TestContext.Current.CancellationToken);
+        await gateway.StopAsync().WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+        await Assert.ThrowsAsync<HttpRequestException>(() => running);
+        gate.SetResult();
     }
 
     [Fact]

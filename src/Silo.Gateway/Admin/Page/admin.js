@@ -121,7 +121,8 @@ function say(words, isBad = false) {
 }
 
 $('#filter').addEventListener('submit', event => event.preventDefault());
-$('#filter').addEventListener('input', () => {
+$('#filter').addEventListener('input', event => {
+  if (event.target === $('#sort')) return;
   table.filter = { ...table.filter, words: $('#words').value, kind: $('#kind').value, problem: null };
   table.show();
 });

@@ -46,6 +46,14 @@ function* migrationsOf(migrations) {
   }
 }
 
-// Those whose last attempt failed, as problems.
-export const failedMigrations = migrations => (migrations?.items ?? []).filter(run => run.problem)
-  .map(run => ({ key: `migration ${run.operationId}`, bad: false, organization: run.organization, text: `The last ${kinds[run.kind] ?? run.kind} failed: ${run.problem}` }));
+// Those whose last attempt failed, as problems; and that there are more than this page is told of, which are the first by organization.
+export function failedMigrations(migrations) {
+  if (!migrations) return [];
+  const { items, running, failed } = migrations;
+  const shown = items.filter(run => run.problem)
+    .map(run => ({ key: `migration ${run.operationId}`, bad: false, organization: run.organization, text: `The last ${kinds[run.kind] ?? run.kind} failed: ${run.problem}` }));
+  const more = { running: running - items.filter(run => !run.finishedAt).length, failed: failed - items.filter(run => run.step === 'failed').length };
+  if (migrations.nextCursor && (more.running > 0 || more.failed > 0))
+    shown.push({ key: 'more migrations', bad: false, text: `Of migrations that are not shown here, ${as.count(more.failed)} have failed and ${as.count(more.running)} run: see GET /api/admin/migrations.` });
+  return shown;
+}
