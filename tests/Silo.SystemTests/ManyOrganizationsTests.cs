@@ -56,7 +56,7 @@ public sealed class ManyOrganizationsTests
         await silo.Bucket.BreakAsync("""[{"method":"insertObject","namePrefix":"heads/","action":"delay","delayMs":1500}]""");
         Assert.Equal(0, await silo.TerminateAsync());
         Assert.Contains($"Stopping: {Organizations} databases are being flushed to the bucket", silo.Process.Output, StringComparison.Ordinal);
-        Assert.Matches($@"Stopping: \d+ of {Organizations} databases are still being flushed", silo.Process.Output);
+        Assert.Matches($@"Stopping: \d+ of {Organizations} databases are not put away yet", silo.Process.Output);
         Assert.Contains($"Stopped: all {Organizations} databases are in the bucket", silo.Process.Output, StringComparison.Ordinal);
         await machine.OnlyRunsAsync();
         Assert.Empty(Directory.EnumerateFiles(machine.Databases, "org-*", SearchOption.AllDirectories));

@@ -2,7 +2,7 @@ using Silo.Cluster.Databases;
 
 namespace Silo.Cluster.Hosting;
 
-/// <summary>Says how many databases are still being flushed while the host stops, and at the end whether all are in the bucket.</summary>
+/// <summary>Says how many databases are not put away yet while the host stops, and at the end whether all are in the bucket.</summary>
 internal sealed partial class ShutdownProgress(ActiveDatabases active, TimeProvider time, ILogger<ShutdownProgress> logger) : IHostedLifecycleService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
@@ -61,7 +61,7 @@ internal sealed partial class ShutdownProgress(ActiveDatabases active, TimeProvi
     [LoggerMessage(Level = LogLevel.Information, Message = "Stopping: {Total} databases are being flushed to the bucket")]
     private partial void LogBegin(int total);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Stopping: {Left} of {Total} databases are still being flushed")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Stopping: {Left} of {Total} databases are not put away yet")]
     private partial void LogProgress(int left, int total);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Stopped: all {Total} databases are in the bucket")]
