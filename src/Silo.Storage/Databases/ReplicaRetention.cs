@@ -100,11 +100,16 @@ public sealed partial class ReplicaRetention
 
     private async Task<int> DeleteAsync(string replicaPath, long epoch, int most, CancellationToken cancellationToken)
     {
+        var names = new List<string>();
         // Of the older system's replica, which is in no epoch's folder, only that one folder.
-        var page = await _bucket.ListPageAsync(ReplicaReference.PrefixOf(replicaPath, epoch) + (epoch == 0 ? "/generations/" : "/"), token: null, most, cancellationToken);
-        await Parallel.ForEachAsync(page.Objects, new ParallelOptions { MaxDegreeOfParallelism = DeletionsAtOnce, CancellationToken = cancellationToken }, async (item, token) =>
-            await _bucket.DeleteAsync(item.Name, ifGenerationMatch: null, token));
-        return page.Objects.Count;
+        await foreach (var item in _bucket.ListAsync(ReplicaReference.PrefixOf(replicaPath, epoch) + (epoch == 0 ? "/generations/" : "/"), cancellationToken: cancellationToken))
+        {
+            if (names.Count == most) break;
+            names.Add(item.Name);
+        }
+        await Parallel.ForEachAsync(names, new ParallelOptions { MaxDegreeOfParallelism = DeletionsAtOnce, CancellationToken = cancellationToken }, async (name, token) =>
+            await _bucket.DeleteAsync(name, ifGenerationMatch: null, token));
+        return names.Count;
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Organization {Organization}: {Count} objects of epochs that nobody needs any more are deleted")]

@@ -32,6 +32,8 @@ public sealed class ReplicaInventory(BucketClient bucket)
             foreach (var (root, start) in found.RootsFrom(newest))
                 await foreach (var item in bucket.ListAsync(root, start, cancellationToken)) found.Add(item);
         }
+        // A snapshot may be the last that was written, and then older pieces say that the generation is a whole one.
+        if (found.Began is null) await AddFirstSegmentAsync(found, cancellationToken);
         return found.Newest();
     }
 
@@ -48,11 +50,20 @@ public sealed class ReplicaInventory(BucketClient bucket)
             if (!ReplicaPosition.IsGeneration(folder[root.Length..^1])) continue;
             var found = new GenerationInventory(replicaPath, epoch, folder[root.Length..^1]);
             await foreach (var item in bucket.ListAsync(found.SnapshotRoot, cancellationToken: cancellationToken)) found.Add(item);
-            // They are by name, which is by time: the first says when it began.
-            foreach (var item in (await bucket.ListPageAsync(found.SegmentRoot, token: null, limit: 1, cancellationToken)).Objects) found.Add(item);
+            await AddFirstSegmentAsync(found, cancellationToken);
             if (found.Began < (began ?? DateTimeOffset.MaxValue)) began = found.Began;
         }
         return began;
+    }
+
+    /// <summary>Takes note of the first by name, which is the first by time.</summary>
+    private async Task AddFirstSegmentAsync(GenerationInventory found, CancellationToken cancellationToken)
+    {
+        await foreach (var item in bucket.ListAsync(found.SegmentRoot, cancellationToken: cancellationToken))
+        {
+            found.Add(item);
+            break;
+        }
     }
 
     /// <summary>What the bucket has of every generation of an epoch, in no order.</summary>

@@ -189,7 +189,7 @@ public sealed class ContactEndpointsTests(StandInCluster cluster) : IAsyncLifeti
     {
         using var response = await _gateway.Send(HttpMethod.Post, "/api/contacts", _token, configure: request =>
         {
-            var json = Encoding.UTF8.GetBytes($$"""{"name":"Ada","notes":"{{new string('x', 70_000)}}"}""");
+            var json = Encoding.UTF8.GetBytes($$"""{"name":"Ada","notes":"{{new string('x', 140_000)}}"}""");
             request.Content = new ByteArrayContent(json);
             request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
             request.Headers.TransferEncodingChunked = chunked;
@@ -200,8 +200,20 @@ public sealed class ContactEndpointsTests(StandInCluster cluster) : IAsyncLifeti
     [Fact]
     public async Task Create_LargestContact_FitsTheLimit()
     {
-        var notes = string.Concat(Enumerable.Repeat("ä", ContactRules.MaxNotes));
-        using var response = await Post(JsonSerializer.Serialize(new { name = new string('n', 200), notes, company = new string('€', 200) }));
+        // Each character is escaped, which takes six.
+        static string Text(int length) => new('ä', length);
+        var contact = new
+        {
+            name = Text(ContactRules.MaxName),
+            email = Text(63) + "@" + Text(ContactRules.MaxEmail - 64),
+            phone = Text(ContactRules.MaxPhone),
+            company = Text(ContactRules.MaxCompany),
+            notes = Text(ContactRules.MaxNotes),
+            agentId = Text(ContactRules.MaxAgentId),
+        };
+        var json = JsonSerializer.Serialize(contact);
+        Assert.InRange(json.Length, 65_537, 131_072);
+        using var response = await Post(json);
         Assert.Equal(HttpStatusCode.Created, response.StatusCode);
     }
 

@@ -34,5 +34,10 @@ public sealed class ReplicaInventoryTests
         var all = (await inventory.ReadAllAsync(Path, 3, Token)).Single();
         Assert.Equal(all.Newest().Segments, plan.Segments);
         Assert.Equal(all.Began, await inventory.BeganAsync(Path, 3, Token));
+
+        // One that was written just before its owner died.
+        await bench.Bucket.UploadAsync(Root + "snapshots/00000012.snapshot.lz4", Array.Empty<byte>(), "application/octet-stream", null, Token);
+        plan = await inventory.ReadNewestAsync(Path, new ReplicaReference(3, Generation, 0), Token);
+        Assert.Equal((0x12, 0), (plan.Snapshot.Index, plan.Segments.Count));
     }
 }
