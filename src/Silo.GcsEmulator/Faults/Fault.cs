@@ -25,6 +25,13 @@ internal enum FaultAction
     /// <summary>Nothing happens until the client goes away, the plan changes or <see cref="Fault.DelayMs"/> is over; then the connection is cut.</summary>
     [JsonStringEnumMemberName("stall")]
     Stall,
+
+    /// <summary>
+    /// An upload in one request is taken whole, and carried out when <see cref="Fault.DelayMs"/> is over or the plan changes, even if the client
+    /// has gone meanwhile. Other requests go on at once.
+    /// </summary>
+    [JsonStringEnumMemberName("late")]
+    Late,
 }
 
 /// <summary>One entry of the fault plan, as the control endpoint takes and shows it.</summary>
@@ -63,7 +70,7 @@ internal sealed record Fault
     /// <summary>What is wrong with this entry, or null.</summary>
     public string? Problem()
     {
-        if (Action is null) return "'action' is missing: one of delay, status, drop, loseAnswer, stall";
+        if (Action is null) return "'action' is missing: one of delay, status, drop, loseAnswer, stall, late";
         if (!IsKnown(Method)) return $"'method' is neither an HTTP verb nor a request kind nor '*': '{Method}'";
         if (DelayMs is < 0 or > 3_600_000) return "'delayMs' must be 0 to 3600000";
         if (Action == FaultAction.Delay && DelayMs is null) return "'delay' needs 'delayMs'";

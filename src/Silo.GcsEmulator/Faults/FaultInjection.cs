@@ -14,7 +14,7 @@ internal sealed class FaultInjection(FaultPlan plan, TimeProvider time)
 
     private async Task RunAsync(HttpContext context, FaultDecision decision, Func<Task> operation)
     {
-        if (decision.Delay > TimeSpan.Zero) await WaitAsync(context, decision.Delay, decision.PlanChanged);
+        if (decision.Delay > TimeSpan.Zero) await WaitAsync(decision.Delay, decision.PlanChanged, context.RequestAborted);
         switch (decision.Fault)
         {
             case null:
@@ -33,9 +33,12 @@ internal sealed class FaultInjection(FaultPlan plan, TimeProvider time)
                 if (fault.Status is { } instead) throw GcsRefusal.Planned(instead);
                 context.Abort();
                 break;
+            case { Action: FaultAction.Late } fault:
+                context.Features.Set(new LateUpload(() => WaitAsync(LengthOf(fault), decision.PlanChanged, CancellationToken.None)));
+                await operation();
+                break;
             case { Action: FaultAction.Stall } fault:
-                var length = fault.DelayMs is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : Timeout.InfiniteTimeSpan;
-                await WaitAsync(context, length, decision.PlanChanged);
+                await WaitAsync(LengthOf(fault), decision.PlanChanged, context.RequestAborted);
                 context.Abort();
                 break;
             default:
@@ -44,15 +47,17 @@ internal sealed class FaultInjection(FaultPlan plan, TimeProvider time)
         }
     }
 
+    private static TimeSpan LengthOf(Fault fault) => fault.DelayMs is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : Timeout.InfiniteTimeSpan;
+
     /// <summary>Ends early when the plan changes; throws when the client goes away.</summary>
-    private async Task WaitAsync(HttpContext context, TimeSpan length, CancellationToken planChanged)
+    private async Task WaitAsync(TimeSpan length, CancellationToken planChanged, CancellationToken gone)
     {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, planChanged);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(gone, planChanged);
         try
         {
             await Task.Delay(length, time, either.Token);
         }
-        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException) when (!gone.IsCancellationRequested)
         {
             // The plan changed.
         }
@@ -75,4 +80,14 @@ internal sealed class FaultInjection(FaultPlan plan, TimeProvider time)
             context.Features.Set(answer);
         }
     }
+}
+
+/// <summary>Of a request whose upload is to be carried out late.</summary>
+/// <param name="wait">Waits until then.</param>
+internal sealed class LateUpload(Func<Task> wait)
+{
+    /// <summary>Waits, if this request is a late one: to be asked once its body was taken.</summary>
+    public static Task WaitAsync(HttpContext context) => context.Features.Get<LateUpload>()?.RunAsync() ?? Task.CompletedTask;
+
+    private Task RunAsync() => wait();
 }

@@ -57,7 +57,7 @@ internal sealed class FaultPlan(TimeProvider time) : IDisposable
             foreach (var armed in _armed)
             {
                 if (!armed.Fault.Matches(verb, kind, name) || !armed.TryFire(time)) continue;
-                if (armed.Fault.Action != FaultAction.Stall) delay += TimeSpan.FromMilliseconds(armed.Fault.DelayMs ?? 0);
+                if (armed.Fault.Action is not (FaultAction.Stall or FaultAction.Late)) delay += TimeSpan.FromMilliseconds(armed.Fault.DelayMs ?? 0);
                 if (armed.Fault.Action != FaultAction.Delay) return new FaultDecision(delay, armed.Fault, _changed.Token);
             }
             return new FaultDecision(delay, null, _changed.Token);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Silo.GcsEmulator.Faults;
 using Silo.GcsEmulator.Http;
 using Silo.GcsEmulator.Store;
 
@@ -17,6 +18,7 @@ internal sealed class ObjectUploads(ObjectStore store, UploadSessions sessions, 
         await content.AppendAsync(body.Media, context.RequestAborted);
         counters.Received(content.Length);
         target.Checksums.Require(content);
+        await LateUpload.WaitAsync(context);
         await ResourceJson.AnswerAsync(context, bucket.Name, await bucket.PutAsync(target.Name, target.Metadata, content, target.Conditions));
     }
 

@@ -21,6 +21,12 @@ public enum LitestreamEventKind
     /// <summary>The bucket has a piece of the WAL.</summary>
     SegmentWritten,
 
+    /// <summary>
+    /// Litestream was told to end, or its tether has ended: it gives up what it uploads and makes its last sync beside that, under the same
+    /// names. What was given up may still arrive, and take the place of what was uploaded after this line.
+    /// </summary>
+    Ending,
+
     /// <summary>Litestream met an error and will try again at the next change.</summary>
     Failure,
 }
@@ -53,13 +59,14 @@ public readonly record struct LitestreamEvent(LitestreamEventKind Kind, ReplicaP
             "snapshot written" => LitestreamEventKind.SnapshotWritten,
             "write wal segment" => LitestreamEventKind.SegmentStarted,
             "wal segment written" => LitestreamEventKind.SegmentWritten,
+            "signal received, litestream shutting down" or "subprocess exited, litestream shutting down" => LitestreamEventKind.Ending,
             _ when parsed.Level == "ERROR" => LitestreamEventKind.Failure,
             _ => LitestreamEventKind.Other,
         };
         var position = default(ReplicaPosition);
         if (kind == LitestreamEventKind.GenerationStarted && ReplicaPosition.IsGeneration(parsed.Generation))
             position = new ReplicaPosition(parsed.Generation!, 0, 0);
-        else if (kind is not (LitestreamEventKind.Other or LitestreamEventKind.Failure) && !ReplicaPosition.TryParse(parsed.Position, out position))
+        else if (kind is not (LitestreamEventKind.Other or LitestreamEventKind.Failure or LitestreamEventKind.Ending) && !ReplicaPosition.TryParse(parsed.Position, out position))
             kind = LitestreamEventKind.Other;
 
         var text = (parsed.Error, parsed.Reason) switch

@@ -17,6 +17,9 @@ internal sealed partial class LitestreamSupervisor
     [LoggerMessage(Level = LogLevel.Trace, Message = "Organization {Organization}: segment {Position} is in the bucket, {Bytes} bytes")]
     private partial void LogSegment(OrganizationId organization, ReplicaPosition position, long bytes);
 
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Organization {Organization}: Litestream says while it ends: {Text}")]
+    private partial void LogNotBelieved(OrganizationId organization, string text);
+
     [LoggerMessage(Level = LogLevel.Debug, Message = "Organization {Organization}: epoch {Epoch} published generation {Generation}")]
     private partial void LogPublished(OrganizationId organization, long epoch, string generation);
 

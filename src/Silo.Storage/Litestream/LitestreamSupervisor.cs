@@ -35,6 +35,7 @@ internal sealed partial class LitestreamSupervisor
     private Task _running = Task.CompletedTask;
     private volatile LitestreamProcess? _process;
     private volatile bool _hasSnapshot;
+    private bool _isEnding; // what this process uploads from now on proves nothing
     private int _pokes;
     private int _stalls;
     private int _kills;
@@ -92,7 +93,7 @@ internal sealed partial class LitestreamSupervisor
         using (ExecutionContext.SuppressFlow()) _running = Task.Run(RunAsync);
     }
 
-    /// <summary>Ends it for good, with a last sync. What has to be in the bucket is proven before this is called.</summary>
+    /// <summary>Ends it for good, with a last sync, which proves nothing. What has to be in the bucket is proven before this is called.</summary>
     public async Task StopAsync()
     {
         await _stopping.CancelAsync();
@@ -164,6 +165,7 @@ internal sealed partial class LitestreamSupervisor
         {
             _process = process;
             _hasSnapshot = false;
+            _isEnding = false;
             _files.WriteChild(process.Identity);
             LogStarted(_lease.Organization, process.Pid, _target.ReplicaPath);
             using var watch = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
@@ -279,6 +281,11 @@ internal sealed partial class LitestreamSupervisor
 
     private void Handle(LitestreamEvent happened)
     {
+        if (_isEnding && happened.Kind is (LitestreamEventKind.SnapshotWritten or LitestreamEventKind.SegmentWritten))
+        {
+            LogNotBelieved(_lease.Organization, happened.Text);
+            return;
+        }
         if (happened.Kind is LitestreamEventKind.SnapshotWritten or LitestreamEventKind.SegmentWritten)
         {
             _health.Progressed();
@@ -304,6 +311,10 @@ internal sealed partial class LitestreamSupervisor
                 BeginPublish(happened.Position.Generation);
                 _ends.Uploaded(happened.Position, happened.Bytes, _stopping.Token);
                 LogSegment(_lease.Organization, happened.Position, happened.Bytes);
+                break;
+            case LitestreamEventKind.Ending:
+                _isEnding = true;
+                LogLine(_lease.Organization, happened.Text);
                 break;
             case LitestreamEventKind.Failure:
                 Problem = happened.Text;

@@ -197,6 +197,26 @@ public sealed class FaultTests
     }
 
     [Fact]
+    public async Task Late_IsCarriedOutThoughTheClientHasGone_OverWhatCameMeanwhile()
+    {
+        await using var emulator = await Emulator.StartAsync();
+        await emulator.SetFaultsAsync("""[{"action":"late","namePrefix":"x","count":1}]""");
+        using (var gone = new HttpClient { BaseAddress = emulator.Http.BaseAddress })
+        {
+            var insert = gone.PostAsync($"upload/storage/v1/b/{Emulator.Bucket}/o?uploadType=media&name=x", new ByteArrayContent("late"u8.ToArray()), Cancellation);
+            await Eventually.GetAsync(async () => (await emulator.StatisticsAsync()).GetProperty("receivedBytes").GetInt64() == 4 ? "yes" : null, "it was taken");
+            gone.CancelPendingRequests();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => insert);
+        }
+        using var meanwhile = await emulator.InsertAsync("x", "meanwhile"u8.ToArray());
+        Assert.Equal("meanwhile"u8.ToArray(), await emulator.ReadAsync("x"));
+
+        using var deleted = await emulator.Http.DeleteAsync("_emulator/faults", Cancellation);
+
+        await Eventually.GetAsync(async () => (await emulator.ReadAsync("x")).AsSpan().SequenceEqual("late"u8) ? "yes" : null, "it was carried out");
+    }
+
+    [Fact]
     public void Duration_WhenItIsOver_EndsTheFault()
     {
         var time = new FakeTimeProvider();

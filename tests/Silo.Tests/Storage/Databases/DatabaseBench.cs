@@ -160,8 +160,11 @@ public sealed class DatabaseBench : IAsyncDisposable
     }
 
     /// <summary>How many requests have met a fault of the plan.</summary>
-    public async Task<long> FaultsAsync() =>
-        System.Text.Json.JsonDocument.Parse(await Http.GetStringAsync(new Uri(Emulator.Url, "/_emulator/stats"), Token)).RootElement.GetProperty("faults").GetInt64();
+    public Task<long> FaultsAsync() => StatisticAsync("faults");
+
+    /// <summary>A number of the bucket's statistics.</summary>
+    public async Task<long> StatisticAsync(string name) =>
+        JsonDocument.Parse(await Http.GetStringAsync(new Uri(Emulator.Url, "/_emulator/stats"), Token)).RootElement.GetProperty(name).GetInt64();
 
     public async Task ClearFaultsAsync() => (await Http.DeleteAsync(new Uri(Emulator.Url, "/_emulator/faults"), Token)).EnsureSuccessStatusCode();
 

@@ -30,6 +30,11 @@ public sealed class LitestreamEventTests
         Assert.Equal(12360, happened.Bytes);
     }
 
+    [Theory]
+    [InlineData("""{"time":"2026-12-01T12:12:29Z","level":"INFO","msg":"signal received, litestream shutting down"}""")]
+    [InlineData("""{"time":"2026-12-01T12:12:29Z","level":"INFO","msg":"subprocess exited, litestream shutting down"}""")]
+    public void Parse_LastSyncToCome_IsTold(string line) => Assert.Equal(LitestreamEventKind.Ending, LitestreamEvent.Parse(line).Kind);
+
     [Fact]
     public void Parse_Error_IsAFailureWithItsText()
     {

@@ -3,6 +3,7 @@ using Silo.Contracts;
 using Silo.Contracts.Contacts;
 using Silo.Storage.Databases;
 using Silo.Storage.Gcs;
+using Silo.Storage.Litestream;
 using Silo.Storage.Sqlite;
 using Silo.Tests.Storage.Databases;
 
@@ -81,6 +82,44 @@ public sealed class ReplicationHealingTests
 
         Assert.Empty(Directory.EnumerateFiles(bench.Folder["a"], "*.db", SearchOption.AllDirectories));
         Assert.Equal(HeadState.Released, (await bench.HeadAsync(DatabaseBench.Demo)).State);
+    }
+
+    /// <summary>
+    /// Told to end, Litestream gives up the upload that is under way and makes its last one beside it, under the same name. The one that was
+    /// given up may arrive all the same, and then takes the place of what the last one brought.
+    /// </summary>
+    [Fact]
+    public async Task LitestreamEnded_WhileItsUploadIsUnderWay_AndThatArrivesLast_LosesNothing()
+    {
+        await using var bench = await DatabaseBench.StartAsync();
+        await using var database = await DatabaseBench.OpenAsync(bench.Silo("a"), DatabaseBench.Demo);
+        await database.CreateAsync(new ContactFields("one"), Token);
+        await database.FlushAsync(Token);
+        var truth = (await bench.HeadAsync(DatabaseBench.Demo)).Current!;
+        var pieces = $"{truth.Prefix(DatabaseBench.Demo.GcsReplicaPath!)}/generations/{truth.Generation}/wal/";
+        var received = await bench.StatisticAsync("receivedBytes");
+        await bench.SetFaultsAsync($$"""[{"method":"insertObject","namePrefix":"{{pieces}}","action":"late","count":1}]""");
+        await database.CreateAsync(new ContactFields("two"), Token);
+        await Eventually.GetAsync(async () => await bench.StatisticAsync("receivedBytes") > received ? "yes" : null, "the upload is under way");
+        var behind = database.LagBytes;
+        var closing = database.CloseAsync(Token);
+        await Eventually.IsAsync(() => database.LagBytes > behind, "the last mark is made");
+
+        ChildProcess.Find(database.LitestreamPid!.Value)!.Value.Terminate();
+
+        await closing;
+        var pages = await StoredAsync(bench, pieces);
+        await bench.ClearFaultsAsync();
+        await Eventually.GetAsync(async () => (await StoredAsync(bench, pieces)).SequenceEqual(pages) ? null : "yes", "the late upload has arrived");
+        await using var again = await DatabaseBench.OpenAsync(bench.Silo("b"), DatabaseBench.Demo);
+        Assert.Equal("""{"count":2}""", System.Text.Encoding.UTF8.GetString((await again.CountAsync(Token)).Utf8!));
+    }
+
+    private static async Task<IReadOnlyList<(string Name, long Generation)>> StoredAsync(DatabaseBench bench, string prefix)
+    {
+        var stored = new List<(string, long)>();
+        await foreach (var piece in bench.Bucket.ListAsync(prefix, cancellationToken: Token)) stored.Add((piece.Name, piece.Generation));
+        return stored;
     }
 
     private static Task PublishedAsync(OrgDatabase database) => database.WaitUntilPublishedAsync(Token).WaitAsync(TimeSpan.FromMinutes(2), Token);
