@@ -13,7 +13,7 @@ public sealed partial class MonitoringTests
     public async Task Prometheus_AfterAStory_FindsWhatRulesAndDashboardsAskFor()
     {
         await using var machine = new Machine();
-        var silo = await machine.StartStandaloneAsync("--Database:MaxReaders=1");
+        var silo = await machine.StartStandaloneAsync("--Database:MaxReaders=1", "--Database:MaxCachedBytes=0");
         await TellAsync(silo, "acme", "globex", "initech");
 
         var rules = Directory.EnumerateFiles(Path.Combine(Config, "prometheus"), "*.yaml").Where(file => File.ReadLines(file).Contains("groups:"));

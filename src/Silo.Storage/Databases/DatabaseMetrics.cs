@@ -11,6 +11,8 @@ public sealed class DatabaseMetrics(IMeterFactory meters, TimeProvider time)
     /// <summary>The values of <c>db.system.name</c>.</summary>
     internal const string Sqlite = "sqlite", Turso = "libsql";
 
+    private const string Hit = "hit", Miss = "miss";
+
     private static readonly KeyValuePair<string, object?> SqliteLabel = new("db.system.name", Sqlite);
     private static readonly KeyValuePair<string, object?> TursoLabel = new("db.system.name", Turso);
     private static readonly KeyValuePair<string, object?> Pool = new("db.client.connection.pool.name", "contact-readers");
@@ -30,6 +32,9 @@ public sealed class DatabaseMetrics(IMeterFactory meters, TimeProvider time)
     private readonly Histogram<double> _flushes = meters.CreateSilo().CreateSeconds(
         "silo.flush.duration", "Until the bucket has confirmed everything of a database that is to be put away.", SiloMeter.LongSeconds);
 
+    private readonly EventCounts _lookups = new(
+        meters.CreateSilo(), "silo.cache.lookups", "{lookup}", "Reads that were answered from what was kept of earlier ones, and those that SQLite answered.", "outcome", Hit, Miss);
+
     private readonly EventCounts _failedFlushes = new(
         meters.CreateSilo(), "silo.flush.failures", "{flush}", "Flushes that the bucket did not confirm in time; the database stays active, or its file stays.");
 
@@ -41,6 +46,9 @@ public sealed class DatabaseMetrics(IMeterFactory meters, TimeProvider time)
     {
         if (since != 0) _operations.Record(Seconds(since), system == Sqlite ? SqliteLabel : TursoLabel, operation.Label);
     }
+
+    /// <summary>A read was looked up among what was kept.</summary>
+    internal void LookedUp(bool isKept) => _lookups.Add(isKept ? Hit : Miss);
 
     /// <summary>A read has its connection, after it has waited.</summary>
     internal void Lent(long since)

@@ -69,6 +69,10 @@ public sealed class DatabaseOptions
     [Range(1, 100_000)]
     public int MaxWaitingReads { get; set; } = 1_000;
 
+    /// <summary>How many bytes of answers to reads each active database keeps, until a write changes what they say; 0 answers everything from the file.</summary>
+    [Range(0, 1 << 30)]
+    public int MaxCachedBytes { get; set; } = 1 << 20;
+
     /// <summary>How many writes of one database may wait; beyond, <c>too_many_requests</c>.</summary>
     [Range(1, 100_000)]
     public int MaxWaitingWrites { get; set; } = 1_000;

@@ -152,6 +152,7 @@ public sealed partial class OrgDatabase
         }
         finally
         {
+            _cache.Close();
             _readers.Dispose();
             await Task.Run(
                 () =>

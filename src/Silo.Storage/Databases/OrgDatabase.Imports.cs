@@ -123,7 +123,8 @@ public sealed partial class OrgDatabase
             var done = await BackgroundThread.RunAsync(() =>
             {
                 var since = _metrics.Begin();
-                var record = write();
+                ImportRecord record;
+                using (_cache.BeginChange(null)) record = write();
                 _metrics.Ran(DatabaseOperation.Import, since);
                 NoteCommit();
                 return record;

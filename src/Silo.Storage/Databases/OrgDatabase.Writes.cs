@@ -28,7 +28,7 @@ public sealed partial class OrgDatabase
     /// <see cref="OrganizationErrorCode.DatabaseMoved"/> when another owner has the organization, or may have it by now;
     /// <see cref="OrganizationErrorCode.DatabaseUnavailable"/> when the disk refuses, or while the database is put away.
     /// </exception>
-    private async Task<CommittedContact> WriteAsync(DatabaseOperation operation, Func<ContactWriter, CommittedContact> change, CancellationToken cancellationToken)
+    private async Task<CommittedContact> WriteAsync(DatabaseOperation operation, string id, Func<ContactWriter, CommittedContact> change, CancellationToken cancellationToken)
     {
         using var span = SiloActivities.StartOperation(operation.Name);
         if (Interlocked.Increment(ref _waitingWrites) > _options.MaxWaitingWrites)
@@ -39,7 +39,7 @@ public sealed partial class OrgDatabase
         try
         {
             if (WriteDelay is { Ticks: > 0 } delay) await Task.Delay(delay, _time, cancellationToken);
-            var write = new QueuedWrite(operation, change, _time.GetTimestamp(), span);
+            var write = new QueuedWrite(operation, id, change, _time.GetTimestamp(), span);
             _queue.Enqueue(write);
             // On a thread of the pool: SQLite blocks, and what the first one traces is not everybody's. Behind all that waits for a thread:
             // the busier the machine, the more writes are there by then.
@@ -121,6 +121,7 @@ public sealed partial class OrgDatabase
         foreach (var write in _turn) _metrics.Entered(write.Arrived);
         try
         {
+            using var change = _cache.BeginChange([.. _turn.Select(static write => write.Contact)]);
             // One statement is a transaction by itself.
             if (_turn.Count > 1) _writer.Transact(RunTurn);
             else RunTurn();

@@ -23,6 +23,7 @@ public sealed partial class OrgDatabase : IOrgDatabase
     private readonly OrgFiles _files;
     private readonly OwnershipLease _lease;
     private readonly ContactReaderPool _readers;
+    private readonly ContactCache _cache;
     private readonly OrgWriter _writer;
     private readonly ContactWriter _contacts;
     private readonly CheckpointInterlock _interlock;
@@ -58,6 +59,7 @@ public sealed partial class OrgDatabase : IOrgDatabase
         _logger = logger;
         _highWater = OrgSchema.ReadHighWater(writer.Connection);
         _readers = new ContactReaderPool(files.Database, options.MaxReaders, options.MaxWaitingReads, metrics);
+        _cache = new ContactCache(options.MaxCachedBytes);
         _contacts = new ContactWriter(writer.Connection, time);
         _interlock = new CheckpointInterlock(writer, _readers, runtime.Options, runtime.Options.MonitorIntervalOf(target.Durability), time);
         _tracker = new ReplicationTracker(writer.ReadSalt, time, writer.MeasureWal());
@@ -93,30 +95,18 @@ public sealed partial class OrgDatabase : IOrgDatabase
     /// <summary>What is wrong, for an operator; null when nothing is.</summary>
     public string? Problem => _lease.Problem ?? _litestream.Problem;
 
-    /// <summary>A page of contacts, newest first.</summary>
-    public ValueTask<JsonBytes> ListAsync(ContactListQuery query, CancellationToken cancellationToken) =>
-        _readers.ReadAsync(query.Search is null ? DatabaseOperation.List : DatabaseOperation.Search, query, static (reader, q) => reader.List(q), cancellationToken);
-
-    /// <summary>One contact; no text when there is none of this id.</summary>
-    public ValueTask<JsonBytes> GetAsync(string id, CancellationToken cancellationToken) =>
-        _readers.ReadAsync(DatabaseOperation.Get, id, static (reader, i) => reader.Get(i), cancellationToken);
-
-    /// <summary>How many contacts there are.</summary>
-    public ValueTask<JsonBytes> CountAsync(CancellationToken cancellationToken) =>
-        _readers.ReadAsync(DatabaseOperation.Count, 0, static (reader, _) => reader.Count(), cancellationToken);
-
     /// <summary>Adds a contact, unless it is there.</summary>
     /// <param name="id">Its id, a new UUIDv7 (RFC 9562); the same when the call is repeated because its answer was lost.</param>
     /// <param name="fields">The contact.</param>
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactExists"/>, or see <see cref="WriteAsync"/>.</exception>
     public Task<CommittedContact> CreateAsync(string id, ContactFields fields, CancellationToken cancellationToken) => WriteAsync(
-        DatabaseOperation.Insert, contacts => new CommittedContact(id, contacts.Insert(id, fields), 0), cancellationToken);
+        DatabaseOperation.Insert, id, contacts => new CommittedContact(id, contacts.Insert(id, fields), 0), cancellationToken);
 
     /// <summary>Replaces a contact's fields.</summary>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactNotFound"/>, <see cref="OrganizationErrorCode.ContactExists"/>, or see <see cref="WriteAsync"/>.</exception>
     public Task<CommittedContact> ReplaceAsync(string id, ContactFields fields, CancellationToken cancellationToken) => WriteAsync(
-        DatabaseOperation.Update, contacts => contacts.Replace(id, fields) is { Utf8: not null } contact ? new CommittedContact(id, contact, 0) : throw NotFound(), cancellationToken);
+        DatabaseOperation.Update, id, contacts => contacts.Replace(id, fields) is { Utf8: not null } contact ? new CommittedContact(id, contact, 0) : throw NotFound(), cancellationToken);
 
     /// <summary>Removes a contact.</summary>
     /// <param name="id">Which.</param>
@@ -124,7 +114,7 @@ public sealed partial class OrgDatabase : IOrgDatabase
     /// <param name="cancellationToken">Gives up waiting.</param>
     /// <exception cref="OrganizationException"><see cref="OrganizationErrorCode.ContactNotFound"/>, or see <see cref="WriteAsync"/>.</exception>
     public Task<CommittedContact> DeleteAsync(string id, bool isRepeated, CancellationToken cancellationToken) => WriteAsync(
-        DatabaseOperation.Delete, contacts => contacts.Delete(id) || isRepeated ? new CommittedContact(id, default, 0) : throw NotFound(), cancellationToken);
+        DatabaseOperation.Delete, id, contacts => contacts.Delete(id) || isRepeated ? new CommittedContact(id, default, 0) : throw NotFound(), cancellationToken);
 
     /// <summary>Completes when the bucket holds a commit of this activation under the published generation.</summary>
     /// <exception cref="OrganizationException">

@@ -6,10 +6,11 @@ namespace Silo.Storage.Databases;
 
 /// <summary>A change that waits for its turn, and from then on for the commit that it shares.</summary>
 /// <param name="operation">What it is.</param>
+/// <param name="contact">Which contact it changes.</param>
 /// <param name="change">Does it; one statement, so that nothing is left of it where it throws.</param>
 /// <param name="arrived">When it came.</param>
 /// <param name="span">Its span, where it is traced.</param>
-internal sealed class QueuedWrite(DatabaseOperation operation, Func<ContactWriter, CommittedContact> change, long arrived, Activity? span)
+internal sealed class QueuedWrite(DatabaseOperation operation, string contact, Func<ContactWriter, CommittedContact> change, long arrived, Activity? span)
 {
     private readonly TaskCompletionSource<CommittedContact> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _isTaken; // whoever sets it ends it: the turn, or the caller who gives up
@@ -19,6 +20,9 @@ internal sealed class QueuedWrite(DatabaseOperation operation, Func<ContactWrite
 
     /// <summary>When it came.</summary>
     public long Arrived => arrived;
+
+    /// <summary>The id of the contact that it changes.</summary>
+    public string Contact => contact;
 
     /// <summary>Whether it has changed anything.</summary>
     public bool IsDone => _began != 0 && _refusal is null;

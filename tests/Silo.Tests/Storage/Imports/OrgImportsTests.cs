@@ -60,6 +60,20 @@ public sealed class OrgImportsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Import_OfWhatWasRead_IsReadNext()
+    {
+        var database = await OpenAsync(Token);
+        var ada = (await database.CreateAsync(new ContactFields("Ada", "ada@example.org"), Token)).Id;
+        await database.GetAsync(ada, Token);
+        Assert.Equal(1L, await CountAsync());
+        var import = await StageAsync("name,email\nLovelace,ada@example.org\nBo,bo@example.org\n");
+        await _imports.BeginAsync(import with { Options = import.Options with { OverwriteExisting = true } }, Token);
+        await _imports.FindAsync(import.Id, Wait, Token);
+        Assert.Contains("Lovelace", Encoding.UTF8.GetString((await database.GetAsync(ada, Token)).Utf8!), StringComparison.Ordinal);
+        Assert.Equal(2L, await CountAsync());
+    }
+
+    [Fact]
     public async Task Import_Compressed_IsTakenIn()
     {
         using var compressed = new MemoryStream();

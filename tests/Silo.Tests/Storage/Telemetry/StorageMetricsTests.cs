@@ -53,7 +53,7 @@ public sealed class StorageMetricsTests
     [Fact]
     public async Task Metrics_OfReads_TellOfThoseThatHadToWait()
     {
-        await using var bench = await DatabaseBench.StartAsync(new() { ["Database:MaxReaders"] = "1" });
+        await using var bench = await DatabaseBench.StartAsync(new() { ["Database:MaxReaders"] = "1", ["Database:MaxCachedBytes"] = "0" });
         var silo = bench.Silo("a");
         using var metrics = new RecordedMetrics(silo);
         await using var database = await DatabaseBench.OpenAsync(silo, DatabaseBench.Demo);
